@@ -1,0 +1,92 @@
+"""graphflow: a typed, planned and durable node-graph workflow engine for diffusion models.
+
+These names are what node packs are written with. Importing them does not import torch.
+"""
+
+from pydantic import Field
+
+from graphflow.authoring import (
+    MAX_SEED,
+    Checkpoint,
+    InputFile,
+    Lazy,
+    LongText,
+    ModelFile,
+    Node,
+    NodeContext,
+    NodeOutputs,
+    Regions,
+    SavedNodeEdit,
+    Seed,
+    Slider,
+    Widget,
+    migration,
+    node,
+)
+from graphflow.errors import GraphflowError, InputFileError, ModelError, RunCancelled, WorkflowError
+from graphflow.ports import (
+    Audio,
+    Conditioning,
+    ConditioningEntry,
+    Denoiser,
+    File,
+    Image,
+    ImageFile,
+    Instance,
+    Latent,
+    Mask,
+    ModelRecipe,
+    NoiseSpec,
+    Patch,
+    PortType,
+    Table,
+    TextEncoder,
+    Vae,
+    Video,
+)
+
+__version__ = "0.3.0"
+
+__all__ = [
+    "MAX_SEED",
+    "Audio",
+    "Checkpoint",
+    "Conditioning",
+    "ConditioningEntry",
+    "Denoiser",
+    "Field",
+    "File",
+    "GraphflowError",
+    "Image",
+    "ImageFile",
+    "InputFile",
+    "InputFileError",
+    "Instance",
+    "Latent",
+    "Lazy",
+    "LongText",
+    "Mask",
+    "ModelError",
+    "ModelFile",
+    "ModelRecipe",
+    "Node",
+    "NodeContext",
+    "NodeOutputs",
+    "NoiseSpec",
+    "Patch",
+    "PortType",
+    "Regions",
+    "RunCancelled",
+    "SavedNodeEdit",
+    "Seed",
+    "Slider",
+    "Table",
+    "TextEncoder",
+    "Vae",
+    "Video",
+    "Widget",
+    "WorkflowError",
+    "__version__",
+    "migration",
+    "node",
+]

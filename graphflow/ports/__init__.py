@@ -1,0 +1,35 @@
+"""What flows on links. Nothing here imports torch."""
+
+from graphflow.ports.audio import Audio
+from graphflow.ports.base import PortType
+from graphflow.ports.conditioning import Conditioning, ConditioningEntry
+from graphflow.ports.file import File, ImageFile
+from graphflow.ports.image import Image
+from graphflow.ports.instance import Instance
+from graphflow.ports.latent import Latent
+from graphflow.ports.mask import Mask
+from graphflow.ports.model import Denoiser, LoraPatch, ModelRecipe, NoiseSpec, Patch, TextEncoder, Vae
+from graphflow.ports.table import Table
+from graphflow.ports.video import Video
+
+__all__ = [
+    "Audio",
+    "Conditioning",
+    "ConditioningEntry",
+    "Denoiser",
+    "File",
+    "Image",
+    "ImageFile",
+    "Instance",
+    "Latent",
+    "LoraPatch",
+    "Mask",
+    "ModelRecipe",
+    "NoiseSpec",
+    "Patch",
+    "PortType",
+    "Table",
+    "TextEncoder",
+    "Vae",
+    "Video",
+]
