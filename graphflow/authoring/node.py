@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -143,7 +143,7 @@ def _spec(
         except (UnsupportedAnnotation, ValueError) as error:
             raise refuse(f"input {field_name!r}: {error}") from error
         if _needs_conversion(info.annotation):
-            convert[field_name] = TypeAdapter[Any](info.annotation)
+            convert[field_name] = TypeAdapter[Any](cast("type[Any]", info.annotation))
     try:
         outputs, wrap = _outputs(cls, run)
     except (UnsupportedAnnotation, NameError) as error:
@@ -197,7 +197,7 @@ def _json_default(info: FieldInfo) -> Any:
     default = info.get_default(call_default_factory=True, validated_data={})
     if default is None or type(default) in (int, float, str, bool):
         return default
-    return TypeAdapter[Any](info.annotation).dump_python(default, mode="json")
+    return TypeAdapter[Any](cast("type[Any]", info.annotation)).dump_python(default, mode="json")
 
 
 def _needs_conversion(annotation: Any) -> bool:
