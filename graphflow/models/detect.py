@@ -1,0 +1,49 @@
+"""Which family a model file belongs to, from keys and shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphflow.errors import UnknownModelFormat
+from graphflow.models.description import ModelDescription
+from graphflow.models.detectors import sd15
+from graphflow.models.source import ModelSource, read_source
+
+Detector = Callable[[ModelSource], ModelDescription | None]
+"""Describes a source of its family; None if it is of another. Raises ModelMismatch if it is one of its own, but contradicts itself."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family and how to know it."""
+
+    name: str
+    title: str
+    detector: Detector
+
+
+FAMILIES = (Family(sd15.FAMILY, "Stable Diffusion 1.x, any size", sd15.detect),)
+"""Families in the order in which they are asked; the first that knows the file describes it."""
+
+
+def detect(path: Path, config: Mapping[str, Mapping[str, Any]] | None = None) -> ModelDescription:
+    """Describe a model file or folder from its headers; reads no weights.
+
+    `config` gives configurations by part (`unet`, `vae`, `text_encoder`, `scheduler`) for what shapes cannot tell, such as
+    the number of attention heads; so do `<file>.json` beside the file and its `graphflow.config` metadata.
+    Raises UnknownModelFormat, ModelMismatch, or ModelError for a damaged file.
+    """
+    source = read_source(path, config)
+    for family in FAMILIES:
+        if (description := family.detector(source)) is not None:
+            return description
+    keys = source.keys
+    known = "; ".join(f"{family.name} ({family.title})" for family in FAMILIES)
+    raise UnknownModelFormat(
+        f"{path} fits no model family that graphflow knows. It holds {len(keys)} tensors"
+        + (f", such as {', '.join(keys[:6])}" if keys else "")
+        + f". Known families: {known}. If it is a LoRA or another adapter, use the node that loads adapters."
+    )

@@ -1,0 +1,137 @@
+"""Content digests of files and folders, remembered so that an unchanged file costs one `stat`."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+from filelock import FileLock, Timeout
+
+from graphflow.errors import GraphflowError, InputFileError
+from graphflow.models.headers import INDEX_SUFFIX, shard_files
+
+_SETTLED_NS = 100_000_000
+"""A file changed less than this long ago could change again within one tick of the file system's clock: not remembered yet."""
+
+_THREADED_BYTES = 4 * 2**20
+"""From this size on, blake3 maps the file and uses all cores."""
+
+_SIDECAR_SUFFIX = ".json"
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the configuration that belongs to a single-file model may lie: `model.safetensors.json`."""
+    return path.with_name(path.name + _SIDECAR_SUFFIX)
+
+
+class Fingerprints:
+    """blake3 digests by path, size, time and inode, in memory and in a JSON table that processes share.
+
+    A file that was overwritten, even in place, has another time, size or inode and is read again. Losing the table costs
+    only the time to read files once more. Safe in threads.
+    """
+
+    def __init__(self, table: Path | None = None) -> None:
+        """`table` is the JSON file, usually `GRAPHFLOW_HOME/cache/fingerprints.json`; None remembers in memory only."""
+        self._table = table
+        self._lock = threading.Lock()
+        self._known: dict[str, list[Any]] | None = None  # path -> [size, mtime_ns, inode, digest], as JSON has it
+        self.files_read = 0
+        """How many files were digested, not remembered."""
+
+    def of(self, path: Path) -> str:
+        """Digest of a file's content or of a folder's files. Raises InputFileError if it cannot be read."""
+        try:
+            return self._of_folder(path) if path.is_dir() else self._of_file(path)
+        except OSError as error:
+            raise InputFileError(f"{path} cannot be read: {error.strerror or error}") from error
+
+    def of_model(self, path: Path) -> str:
+        """Digest of all that decides what a model is: the file, its shards if it is an index, and its sidecar if it has one."""
+        if path.is_dir():
+            return self.of(path)
+        files = [path, *(shard_files(path) if path.name.endswith(INDEX_SUFFIX) else ())]
+        if sidecar_of(path).is_file():
+            files.append(sidecar_of(path))
+        if len(files) == 1:
+            return self.of(path)
+        return _combined([(file.name, self.of(file)) for file in files])
+
+    def _of_folder(self, folder: Path) -> str:
+        found: list[tuple[str, str]] = []
+        for parent, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                if not name.startswith("."):
+                    file = Path(parent, name)
+                    found.append((file.relative_to(folder).as_posix(), self._of_file(file)))
+        return _combined(found)
+
+    def _of_file(self, path: Path) -> str:
+        stat = path.stat()
+        key, state = os.path.abspath(path), [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        with self._lock:
+            known = self._remembered().get(key)
+        if known is not None and known[:3] == state:
+            return str(known[3])
+        digest = _digest(path, size=stat.st_size)
+        after = path.stat()
+        settled = time.time_ns() - after.st_mtime_ns > _SETTLED_NS
+        with self._lock:
+            self.files_read += 1
+            if settled and [after.st_size, after.st_mtime_ns, after.st_ino] == state:
+                self._remember(key, [*state, digest])
+        return digest
+
+    def _remembered(self) -> dict[str, list[Any]]:
+        if self._known is None:
+            self._known = _read_table(self._table)
+        return self._known
+
+    def _remember(self, key: str, entry: list[Any]) -> None:
+        self._remembered()[key] = entry
+        if self._table is None:
+            return
+        try:
+            self._table.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self._table}.lock", timeout=5):
+                merged = {**_read_table(self._table), key: entry}
+                temporary = self._table.with_name(f".{self._table.name}.{os.getpid()}.tmp")
+                temporary.write_text(json.dumps(merged, indent=0), encoding="utf-8")
+                temporary.replace(self._table)
+        except Timeout:
+            return  # another process keeps the table busy; this digest is remembered in memory
+        except OSError as error:
+            raise GraphflowError(f"{self._table} cannot be written: {error.strerror or error}; check GRAPHFLOW_HOME") from error
+
+
+def _read_table(table: Path | None) -> dict[str, list[Any]]:
+    """Entries of the table; a missing or damaged table is an empty one."""
+    if table is None:
+        return {}
+    try:
+        content = json.loads(table.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {path: entry for path, entry in content.items() if isinstance(entry, list) and len(entry) == 4}
+
+
+def _digest(path: Path, size: int) -> str:
+    if size >= _THREADED_BYTES:
+        return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+    return blake3(path.read_bytes()).hexdigest()
+
+
+def _combined(entries: list[tuple[str, str]]) -> str:
+    hasher = blake3()
+    for name, digest in sorted(entries):
+        encoded = name.encode("utf-8", "surrogateescape")
+        hasher.update(len(encoded).to_bytes(8, "little") + encoded + bytes.fromhex(digest))
+    return hasher.hexdigest()

@@ -1,0 +1,122 @@
+"""From a described part to a network with weights: built without memory, filled tensor by tensor from the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from graphflow.errors import ModelMismatch
+from graphflow.models.description import ModelDescription, PartDescription
+from graphflow.models.headers import TensorHeader
+from graphflow.models.loaders import sd15
+from graphflow.models.weights import WeightReader
+
+_SHOWN = 10
+
+
+class FamilyLoader(NamedTuple):
+    """What differs between families."""
+
+    build: Callable[[str, Mapping[str, Any]], nn.Module]
+    """The network of a part by its configuration."""
+    fill_buffers: Callable[[str, nn.Module], None]
+    """Makes the buffers that no file holds."""
+
+
+LOADERS = {"sd15": FamilyLoader(sd15.build, sd15.fill_buffers)}
+"""Loaders by family."""
+
+
+def load_part(
+    description: ModelDescription,
+    part: str,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    channels_last: bool = False,
+) -> nn.Module:
+    """A part's network with its weights, in eval mode, without gradients.
+
+    Weights come one at a time from the memory-mapped file and are converted on the way, so no second copy of the model exists;
+    on a CPU, weights that need no conversion stay mapped. Raises ModelMismatch listing missing, left over and misshapen tensors.
+    """
+    described = part_of(description, part)
+    network = build_network(description.family, part, described.config)
+    sources = _matched(description, part, described, network)
+    with WeightReader() as reader:
+        weights = {
+            name: _placed(reader.read(source), wanted, dtype=dtype, device=device, channels_last=channels_last)
+            for name, (source, wanted) in sources.items()
+        }
+    network.load_state_dict(weights, strict=True, assign=True)
+    with torch.device("cpu"):
+        LOADERS[description.family].fill_buffers(part, network)
+    return network.to(device).eval().requires_grad_(False)
+
+
+def part_of(description: ModelDescription, part: str) -> PartDescription:
+    """The described part. Raises ModelMismatch if the file does not hold it."""
+    if part not in description.parts:
+        raise ModelMismatch(f"{description.path} holds no {part}; it holds {', '.join(sorted(description.parts))}")
+    return description.parts[part]
+
+
+def build_network(family: str, part: str, config: Mapping[str, Any]) -> nn.Module:
+    """The network of a part without memory for its weights (torch's meta device). Raises ModelMismatch for a wrong configuration."""
+    try:
+        with torch.device("meta"):
+            return LOADERS[family].build(part, config).requires_grad_(False)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ModelMismatch(f"no {family} {part} can be built from its configuration: {error}") from error
+
+
+def _matched(
+    description: ModelDescription, part: str, described: PartDescription, network: nn.Module
+) -> dict[str, tuple[TensorHeader, Tensor]]:
+    """For each weight of the network its place in the file. Raises ModelMismatch."""
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in described.tensors]
+    left_over = [name for name in described.tensors if name not in wanted] + list(described.unknown)
+    misshapen = [
+        f"{name} {list(tensor.shape)} instead of {list(wanted[name].shape)}"
+        for name, tensor in described.tensors.items()
+        if name in wanted and not _fits(tensor.shape, tuple(wanted[name].shape))
+    ]
+    problems = [_listed("missing", missing), _listed("not of this network", left_over), _listed("of the wrong shape", misshapen)]
+    if any(problems):
+        raise ModelMismatch(
+            f"the weights in {description.path} do not fit its {part} ({description.family}, {description.layout} layout): "
+            + "; ".join(problem for problem in problems if problem)
+        )
+    return {name: (described.tensors[name], tensor) for name, tensor in wanted.items()}
+
+
+def _listed(title: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} {title}: {', '.join(names[:_SHOWN])}{more}"
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Same shape, or a linear layer that the file has as a 1x1 convolution, or the other way round."""
+    return shape == wanted or _core(shape) == _core(wanted) != ()
+
+
+def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) == 2:
+        return shape
+    return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else ()
+
+
+def _placed(tensor: Tensor, wanted: Tensor, *, dtype: torch.dtype, device: torch.device, channels_last: bool) -> Tensor:
+    """The tensor in the network's shape, type and place; integers keep their type."""
+    if tensor.shape != wanted.shape:
+        tensor = tensor.reshape(wanted.shape)
+    placed = tensor.to(device=device, dtype=dtype if wanted.is_floating_point() else wanted.dtype)
+    if channels_last and placed.ndim == 4:
+        placed = placed.contiguous(memory_format=torch.channels_last)
+    return placed

@@ -1,0 +1,1 @@
+"""Networks that diffusers and transformers lack, one file each."""
