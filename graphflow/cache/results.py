@@ -1,0 +1,232 @@
+"""The cache as the engine sees it: results by key, in RAM and on disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from graphflow.cache.disk import DiskStats, DiskTier
+from graphflow.cache.eviction import is_worth_disk
+from graphflow.cache.fan import Fan, Needs
+from graphflow.cache.kinds import CannotEncode, kind_of
+from graphflow.cache.memory import MemoryStats, MemoryTier
+from graphflow.cache.snapshot import is_plain, size_of, snapshot
+from graphflow.cache.writer import BackgroundWriter, PendingWrite
+from graphflow.ports.file import File
+
+log = logging.getLogger("graphflow.cache")
+
+Policy = Literal["auto", "disk", "never"]
+"""`auto`: RAM, and disk when it takes longer to make than to read; `disk`: RAM and disk; `never`: nowhere."""
+
+QUEUE_BYTES = 512 * 2**20
+"""Results that may wait for the disk."""
+_REMEMBERED = 100_000
+"""Disk entries whose needs are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """Figures of both tiers."""
+
+    memory: MemoryStats
+    disk: DiskStats
+
+
+class ResultCache:
+    """Both tiers behind one door. Safe to use from any thread; what is given and taken is never shared.
+
+    A result that speaks of artifacts counts as present only while all of them exist.
+    """
+
+    def __init__(
+        self,
+        memory: MemoryTier,
+        disk: DiskTier,
+        *,
+        artifact_exists: Callable[[str], bool] = lambda name: True,
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        self.memory = memory
+        self.disk = disk
+        self._artifact_exists = artifact_exists
+        self._writer = BackgroundWriter(self._write, queue_bytes)
+        self._disk_needs: dict[str, Needs] = {}
+        self._told: set[str] = set()
+
+    def contains(self, key: str) -> bool:
+        """Whether `get` would give a result."""
+        needs = self.memory.needs_of(key)
+        if needs is None:
+            needs = self._needs_on_disk(key)
+        return needs is not None and self._are_met(needs)
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The key's result by output name, for the caller to keep; None when there is none."""
+        value, needs = self._load(key)
+        if isinstance(value, Fan):
+            return value.assemble(self.get)
+        return value if self._are_met(needs) else None
+
+    def put(
+        self,
+        key: str,
+        result: Mapping[str, Any],
+        *,
+        seconds: float,
+        policy: Policy = "auto",
+        node_type: str = "",
+        explain: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep a result that took so many seconds. Never raises for what cannot be kept or written: it warns once a node type.
+
+        `explain` holds the parts of the key as JSON, for people who ask why a result was made again.
+        """
+        if policy == "never":
+            return
+        if type(result) is not dict:
+            result = dict(result)
+        try:
+            value = result.copy() if is_plain(result) else snapshot(result, on_cpu=True)
+        except CannotEncode as error:
+            self._tell(node_type, error)
+            return
+        self._keep(key, value, seconds, policy, node_type, explain)
+
+    def put_fan(
+        self,
+        key: str,
+        outputs: Sequence[str],
+        element_keys: Sequence[str],
+        *,
+        seconds: float,
+        policy: Policy = "auto",
+        node_type: str = "",
+        explain: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep the result of a mapped node as a reference to its elements' results, which are stored under their own keys.
+
+        `get` gives a list per output; it is a miss while any element is missing. `seconds` is the time of all elements together.
+        """
+        if policy != "never":
+            fan = Fan(tuple(outputs), tuple(element_keys))
+            self._keep(key, fan, seconds, policy, node_type, explain)
+
+    def scratch(self, key: str) -> Path:
+        """The key's own folder, the same in every process, made now if need be. Raises OSError."""
+        return self.disk.scratch(key)
+
+    def remove(self, key: str) -> None:
+        """Forget the key's result."""
+        self.flush()
+        self.memory.remove(key)
+        self.disk.remove(key)
+
+    def clear(self) -> None:
+        """Forget all results; scratch folders stay."""
+        self.flush()
+        self.memory.clear()
+        self.disk.clear()
+        self._disk_needs.clear()
+
+    def flush(self) -> None:
+        """Wait until everything is on disk that goes there."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Finish writing. Results can still be read, and no longer stored on disk."""
+        self._writer.close()
+
+    def stats(self) -> CacheStats:
+        """Figures at this moment."""
+        return CacheStats(self.memory.stats(), self.disk.stats())
+
+    def _keep(
+        self,
+        key: str,
+        value: Any,
+        seconds: float,
+        policy: Policy,
+        node_type: str,
+        explain: Mapping[str, Any] | None,
+    ) -> None:
+        size = size_of(value)
+        needs = needs_of(value)
+        self.memory.keep(key, value, seconds=seconds, size=size, needs=needs)
+        if policy == "disk" or is_worth_disk(seconds, size):
+            self._writer.submit(PendingWrite(key, value, seconds, size, node_type, explain or {}, needs))
+
+    def _load(self, key: str) -> tuple[Any, Needs]:
+        needs = self.memory.needs_of(key)
+        if needs is not None and (value := self.memory.get(key)) is not None:
+            return value, needs
+        if (pending := self._writer.find(key)) is not None:
+            return snapshot(pending.value), pending.needs
+        found = self.disk.load(key)
+        if found is None:
+            return None, ()
+        record, value = found
+        needs = needs_of(value)
+        self.memory.keep(key, snapshot(value), seconds=record.seconds, size=size_of(value), needs=needs)
+        return value, needs
+
+    def _are_met(self, needs: Needs) -> bool:
+        if isinstance(needs, Fan):
+            return all(map(self.contains, needs.element_keys))
+        return all(map(self._artifact_exists, needs))
+
+    def _needs_on_disk(self, key: str) -> Needs | None:
+        if (pending := self._writer.find(key)) is not None:
+            return pending.needs
+        if not self.disk.contains(key):
+            return None
+        known = self._disk_needs.get(key)
+        if known is None:
+            record = self.disk.record(key)
+            if record is None:
+                return None
+            if len(self._disk_needs) >= _REMEMBERED:
+                self._disk_needs.clear()
+            known = self._disk_needs[key] = Fan.read(record.structure) or record.artifacts
+        return known
+
+    def _write(self, pending: PendingWrite) -> None:
+        try:
+            self.disk.put(
+                pending.key,
+                pending.value,
+                seconds=pending.seconds,
+                node_type=pending.node_type,
+                explain=pending.explain,
+            )
+        except CannotEncode as error:
+            self._tell(pending.node_type, error)
+
+    def _tell(self, node_type: str, error: CannotEncode) -> None:
+        if node_type not in self._told:
+            self._told.add(node_type)
+            log.warning("a result of %s is not kept: %s", node_type or "a node", error)
+
+
+def needs_of(value: Any) -> Needs:
+    """What else must exist for a result to be of use: the artifacts that it speaks of, or a fan's elements."""
+    if isinstance(value, Fan):
+        return value
+    if is_plain(value):
+        return ()
+    names: dict[str, None] = {}
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, File):
+            names[item.name] = None
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif kind_of(type(item)) == "dataclass":
+            waiting.extend(vars(item).values() if hasattr(item, "__dict__") else ())
+    return tuple(names)
