@@ -1,0 +1,135 @@
+"""Diffusion as plain functions on tensors; no node and no graph in sight.
+
+The pieces are separate, and any family can combine them:
+
+    conditioner   text.encode_prompt                        prompt -> Conditioning
+    network       denoise.UNetDenoiser                      latents, timestep, tokens -> prediction
+    guider        guidance.CfgGuider                        network + prompts -> one prediction
+    schedule      schedules.make_schedule                   which timesteps and noise levels to visit
+    sampler       samplers.SAMPLERS, sampling.sample        walks down the schedule
+    autoencoder   vae.encode_pictures, vae.decode_latents   pictures <-> latents
+
+Names load on first use, so that importing this package does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from graphflow.diffusion.samplers import (
+    SAMPLER_NAMES,
+    SAMPLERS,
+    SCHEDULE_NAMES,
+    Sampler,
+    SamplerName,
+    ScheduleName,
+    Spacing,
+    find_sampler,
+)
+from graphflow.diffusion.sizes import latent_size, nearest_multiple
+
+if TYPE_CHECKING:
+    from graphflow.diffusion.denoise import UNetDenoiser
+    from graphflow.diffusion.forward import add_noise, alphas_cumprod, betas, clean_estimate, sigma_table
+    from graphflow.diffusion.guidance import CfgGuider, Network, cfg
+    from graphflow.diffusion.images import pil_from_pixels, pixels_from_pil
+    from graphflow.diffusion.inpainting import KeptOutside
+    from graphflow.diffusion.masks import area_mask, latent_mask
+    from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
+    from graphflow.diffusion.preview import SD15_PROJECTION, preview_image
+    from graphflow.diffusion.sampling import Model, OnStep, sample
+    from graphflow.diffusion.schedules import Schedule, karras_sigmas, make_schedule
+    from graphflow.diffusion.text import EncodedTokens, encode_prompt, encode_tokens, prompt_length, token_ids
+    from graphflow.diffusion.vae import (
+        Posterior,
+        decode_latents,
+        decode_raw,
+        encode_pictures,
+        latent_shape,
+        posterior,
+        to_model_range,
+        to_pixels,
+    )
+
+_MODULE_OF: dict[str, str] = {
+    name: module
+    for module, names in {
+        "denoise": "UNetDenoiser",
+        "forward": "add_noise alphas_cumprod betas clean_estimate sigma_table",
+        "guidance": "CfgGuider Network cfg",
+        "images": "pil_from_pixels pixels_from_pil",
+        "inpainting": "KeptOutside",
+        "masks": "area_mask latent_mask",
+        "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
+        "preview": "SD15_PROJECTION preview_image",
+        "sampling": "Model OnStep sample",
+        "schedules": "Schedule karras_sigmas make_schedule",
+        "text": "EncodedTokens encode_prompt encode_tokens prompt_length token_ids",
+        "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = [
+    "SAMPLERS",
+    "SAMPLER_NAMES",
+    "SCHEDULE_NAMES",
+    "SD15_PROJECTION",
+    "CfgGuider",
+    "EncodedTokens",
+    "KeptOutside",
+    "Model",
+    "Network",
+    "OnStep",
+    "Posterior",
+    "Sampler",
+    "SamplerName",
+    "Schedule",
+    "ScheduleName",
+    "Spacing",
+    "UNetDenoiser",
+    "add_noise",
+    "alphas_cumprod",
+    "area_mask",
+    "betas",
+    "cfg",
+    "clean_estimate",
+    "decode_latents",
+    "decode_raw",
+    "draw_noise",
+    "empty_latents",
+    "encode_pictures",
+    "encode_prompt",
+    "encode_tokens",
+    "find_sampler",
+    "karras_sigmas",
+    "latent_mask",
+    "latent_shape",
+    "latent_size",
+    "left_latents",
+    "make_schedule",
+    "nearest_multiple",
+    "pil_from_pixels",
+    "pixels_from_pil",
+    "posterior",
+    "preview_image",
+    "prompt_length",
+    "resumed_latents",
+    "sample",
+    "sigma_table",
+    "start_latents",
+    "to_model_range",
+    "to_pixels",
+    "token_ids",
+]
+
+
+def __getattr__(name: str) -> Any:  # what is asked for decides the type; checkers read the imports above
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

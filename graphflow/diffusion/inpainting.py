@@ -1,0 +1,46 @@
+"""Changing a latent inside a mask only, with any denoiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from graphflow.diffusion.forward import add_noise
+from graphflow.diffusion.masks import latent_mask
+from graphflow.diffusion.schedules import Schedule
+from graphflow.ports.mask import Mask
+
+
+@dataclass(frozen=True, eq=False)
+class KeptOutside:
+    """Puts the original back outside a mask after each step, at the noise level of that step (Lugmayr et al., arXiv 2201.09865).
+
+    The original is noised with the same noise each time, so that it comes out of the last step unchanged.
+    """
+
+    original: Tensor
+    """`[batch, channels, height, width]`, float32, without noise."""
+    noise: Tensor
+    """Of the same shape."""
+    mask: Tensor
+    """`[batch or 1, 1, height, width]`, 1 where the sampler may change the latent."""
+
+    @classmethod
+    def of(cls, original: Tensor, *, noise: Tensor, mask: Mask) -> KeptOutside:
+        """From a mask of any size and a batch of one or as many as there are latents. Raises ValueError for another batch."""
+        batch, _, height, width = original.shape
+        values = latent_mask(mask, height=height, width=width).to(original.device)
+        if values.shape[0] not in (1, batch):
+            raise ValueError(
+                f"a noise mask of {values.shape[0]} pictures does not fit {batch} latents; use 1 or {batch}"
+            )
+        return cls(original, noise.to(original), values)
+
+    def __call__(self, latents: Tensor, schedule: Schedule, call: int) -> Tensor:
+        """The latents as they enter a call (or, after the last one, as they leave), with the original outside the mask."""
+        kept = self.original.to(latents)
+        if call < len(schedule.timesteps):
+            kept = add_noise(kept, self.noise.to(latents), sigma=schedule.sigma(call), scale=schedule.sampler.scale)
+        mask = self.mask.to(latents)
+        return mask * latents + (1 - mask) * kept
