@@ -4,10 +4,11 @@ from graphflow.cache.artifacts import ArtifactStore, StoredArtifact
 from graphflow.cache.classes import DecodeError, ModuleNotLoaded
 from graphflow.cache.codec import Encoded, decode, encode
 from graphflow.cache.disk import DiskEntry, DiskStats, DiskTier
+from graphflow.cache.fan import Fan
 from graphflow.cache.kinds import CannotEncode
 from graphflow.cache.memory import MemoryStats, MemoryTier, default_memory_limit
 from graphflow.cache.record import Record
-from graphflow.cache.results import CacheStats, Policy, ResultCache
+from graphflow.cache.results import CacheStats, ResultCache
 from graphflow.cache.snapshot import size_of, snapshot
 
 __all__ = [
@@ -19,10 +20,10 @@ __all__ = [
     "DiskStats",
     "DiskTier",
     "Encoded",
+    "Fan",
     "MemoryStats",
     "MemoryTier",
     "ModuleNotLoaded",
-    "Policy",
     "Record",
     "ResultCache",
     "StoredArtifact",

@@ -7,13 +7,13 @@ its priority, so that what is no longer asked for ages.
 
 from __future__ import annotations
 
-import heapq
 import threading
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from graphflow.cache.fan import Needs
-from graphflow.cache.snapshot import is_plain, size_of, snapshot
+from graphflow.cache.snapshot import plain_size, size_of, snapshot
 
 ENTRY_BYTES = 512
 """What an entry costs beside its value."""
@@ -36,7 +36,9 @@ class MemoryStats:
 class _Entry:
     __slots__ = ("bytes", "needs", "plain", "priority", "seconds", "serial", "uses", "value")
 
-    def __init__(self, value: Any, seconds: float, size: int, needs: Needs, plain: bool, serial: int) -> None:
+    def __init__(
+        self, value: Any, seconds: float, size: int, needs: Needs, plain: bool, serial: int, priority: float
+    ) -> None:
         self.value = value
         self.seconds = seconds
         self.bytes = size
@@ -44,7 +46,7 @@ class _Entry:
         self.plain = plain
         self.serial = serial
         self.uses = 1
-        self.priority = 0.0
+        self.priority = priority
 
 
 class MemoryTier:
@@ -90,26 +92,32 @@ class MemoryTier:
 
         Raises CannotEncode when it cannot be copied.
         """
+        size = plain_size(value)
+        if size is not None:
+            return self.keep(key, dict(value), seconds=seconds, size=size, plain=True)
         return self.keep(key, snapshot(value, on_cpu=True), seconds=seconds, size=size_of(value))
 
-    def keep(self, key: str, value: Any, *, seconds: float, size: int, needs: Needs = ()) -> bool:
-        """Keep a value that nobody else will change, of so many bytes; False when it is larger than the limit."""
+    def keep(self, key: str, value: Any, *, seconds: float, size: int, needs: Needs = (), plain: bool = False) -> bool:
+        """Keep a value that nobody else will change, of so many bytes; False when it is larger than the limit.
+
+        `plain` promises a dict of immutable values, of which `dict(value)` is a full copy.
+        """
         size += ENTRY_BYTES
         if size > self.limit_bytes:
             self.remove(key)
             return False
-        seconds = max(seconds, LEAST_SECONDS)
-        plain = type(value) is dict and is_plain(value)
+        if seconds < LEAST_SECONDS:
+            seconds = LEAST_SECONDS
         with self._lock:
-            self._forget(key)
-            self._serial = serial = self._serial + 1
-            entry = _Entry(value, seconds, size, needs, plain, serial)
+            if key in self._entries:
+                self._forget(key)
             self._bytes += size
             if self._bytes > self.limit_bytes:
                 self._evict()
-            entry.priority = self._clock + seconds / size
-            self._entries[key] = entry
-            heapq.heappush(self._heap, (entry.priority, serial, key))
+            self._serial = serial = self._serial + 1
+            priority = self._clock + seconds / size
+            self._entries[key] = _Entry(value, seconds, size, needs, plain, serial, priority)
+            heappush(self._heap, (priority, serial, key))
             if len(self._heap) > 64 + 2 * len(self._entries):
                 self._drop_stale()
         return True
@@ -140,12 +148,12 @@ class MemoryTier:
 
     def _evict(self) -> None:
         while self._bytes > self.limit_bytes and self._heap:
-            priority, serial, key = heapq.heappop(self._heap)
+            priority, serial, key = heappop(self._heap)
             entry = self._entries.get(key)
             if entry is None or entry.serial != serial:
                 continue
             if entry.priority > priority:
-                heapq.heappush(self._heap, (entry.priority, serial, key))
+                heappush(self._heap, (entry.priority, serial, key))
                 continue
             self._forget(key)
             self._clock = priority
@@ -153,7 +161,7 @@ class MemoryTier:
 
     def _drop_stale(self) -> None:
         self._heap = [(entry.priority, entry.serial, key) for key, entry in self._entries.items()]
-        heapq.heapify(self._heap)
+        heapify(self._heap)
 
 
 def default_memory_limit() -> int:

@@ -6,24 +6,24 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from graphflow.authoring.describe import CachePolicy
 from graphflow.cache.disk import DiskStats, DiskTier
 from graphflow.cache.eviction import is_worth_disk
 from graphflow.cache.fan import Fan, Needs
 from graphflow.cache.kinds import CannotEncode, kind_of
 from graphflow.cache.memory import MemoryStats, MemoryTier
-from graphflow.cache.snapshot import is_plain, size_of, snapshot
+from graphflow.cache.snapshot import plain_size, size_of, snapshot
 from graphflow.cache.writer import BackgroundWriter, PendingWrite
 from graphflow.ports.file import File
 
 log = logging.getLogger("graphflow.cache")
 
-Policy = Literal["auto", "disk", "never"]
-"""`auto`: RAM, and disk when it takes longer to make than to read; `disk`: RAM and disk; `never`: nowhere."""
-
 QUEUE_BYTES = 512 * 2**20
 """Results that may wait for the disk."""
+FAN_SECONDS = 1.0
+"""What a fan counts as having taken: without it, all that stands before the mapped node would have to be loaded."""
 _REMEMBERED = 100_000
 """Disk entries whose needs are remembered."""
 
@@ -39,6 +39,7 @@ class CacheStats:
 class ResultCache:
     """Both tiers behind one door. Safe to use from any thread; what is given and taken is never shared.
 
+    Policies: `auto` is RAM, and disk when a result takes longer to make than to read; `disk` is RAM and disk; `never` is nowhere.
     A result that speaks of artifacts counts as present only while all of them exist.
     """
 
@@ -65,55 +66,58 @@ class ResultCache:
         return needs is not None and self._are_met(needs)
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """The key's result by output name, for the caller to keep; None when there is none."""
+        """The key's result by output name, for the caller to keep; None when there is none, or when it is a fan."""
         value, needs = self._load(key)
-        if isinstance(value, Fan):
-            return value.assemble(self.get)
-        return value if self._are_met(needs) else None
+        return value if isinstance(value, dict) and self._are_met(needs) else None
+
+    def fan(self, key: str) -> list[str] | None:
+        """Keys of the elements of a mapped node's result; None when it is not here or any element is missing."""
+        value, needs = self._load(key)
+        return list(value.element_keys) if isinstance(value, Fan) and self._are_met(needs) else None
 
     def put(
         self,
         key: str,
-        result: Mapping[str, Any],
+        result: dict[str, Any],
         *,
         seconds: float,
-        policy: Policy = "auto",
+        policy: CachePolicy = "auto",
         node_type: str = "",
-        explain: Mapping[str, Any] | None = None,
+        explain: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         """Keep a result that took so many seconds. Never raises for what cannot be kept or written: it warns once a node type.
 
-        `explain` holds the parts of the key as JSON, for people who ask why a result was made again.
+        `explain` gives the parts of the key as JSON, for people who ask why a result was made again; it is called only for results
+        that go to disk.
         """
         if policy == "never":
             return
-        if type(result) is not dict:
-            result = dict(result)
-        try:
-            value = result.copy() if is_plain(result) else snapshot(result, on_cpu=True)
-        except CannotEncode as error:
-            self._tell(node_type, error)
-            return
-        self._keep(key, value, seconds, policy, node_type, explain)
+        needs: Needs
+        size = plain_size(result)
+        if size is not None:
+            value, needs, plain = result.copy(), (), True
+        else:
+            try:
+                value = snapshot(result, on_cpu=True)
+            except CannotEncode as error:
+                self._tell(node_type, error)
+                return
+            size, needs, plain = size_of(value), needs_of(value), False
+        self.memory.keep(key, value, seconds=seconds, size=size, needs=needs, plain=plain)
+        if policy == "disk" or is_worth_disk(seconds, size):
+            parts = {} if explain is None else explain()
+            self._writer.submit(PendingWrite(key, value, seconds, size, node_type, parts, needs))
 
-    def put_fan(
-        self,
-        key: str,
-        outputs: Sequence[str],
-        element_keys: Sequence[str],
-        *,
-        seconds: float,
-        policy: Policy = "auto",
-        node_type: str = "",
-        explain: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Keep the result of a mapped node as a reference to its elements' results, which are stored under their own keys.
+    def put_fan(self, key: str, element_keys: Sequence[str], *, node_type: str) -> None:
+        """Keep which elements a mapped node's result consists of; they are stored under keys of their own.
 
-        `get` gives a list per output; it is a miss while any element is missing. `seconds` is the time of all elements together.
+        Goes to disk when all elements do.
         """
-        if policy != "never":
-            fan = Fan(tuple(outputs), tuple(element_keys))
-            self._keep(key, fan, seconds, policy, node_type, explain)
+        fan = Fan(tuple(element_keys))
+        size = size_of(fan)
+        self.memory.keep(key, fan, seconds=FAN_SECONDS, size=size, needs=fan)
+        if all(self._writer.find(element) or self.disk.contains(element) for element in fan.element_keys):
+            self._writer.submit(PendingWrite(key, fan, FAN_SECONDS, size, node_type, {}, fan))
 
     def scratch(self, key: str) -> Path:
         """The key's own folder, the same in every process, made now if need be. Raises OSError."""
@@ -144,21 +148,6 @@ class ResultCache:
         """Figures at this moment."""
         return CacheStats(self.memory.stats(), self.disk.stats())
 
-    def _keep(
-        self,
-        key: str,
-        value: Any,
-        seconds: float,
-        policy: Policy,
-        node_type: str,
-        explain: Mapping[str, Any] | None,
-    ) -> None:
-        size = size_of(value)
-        needs = needs_of(value)
-        self.memory.keep(key, value, seconds=seconds, size=size, needs=needs)
-        if policy == "disk" or is_worth_disk(seconds, size):
-            self._writer.submit(PendingWrite(key, value, seconds, size, node_type, explain or {}, needs))
-
     def _load(self, key: str) -> tuple[Any, Needs]:
         needs = self.memory.needs_of(key)
         if needs is not None and (value := self.memory.get(key)) is not None:
@@ -170,7 +159,11 @@ class ResultCache:
             return None, ()
         record, value = found
         needs = needs_of(value)
-        self.memory.keep(key, snapshot(value), seconds=record.seconds, size=size_of(value), needs=needs)
+        size = plain_size(value)
+        if size is not None:
+            self.memory.keep(key, dict(value), seconds=record.seconds, size=size, plain=True)
+        else:
+            self.memory.keep(key, snapshot(value), seconds=record.seconds, size=size_of(value), needs=needs)
         return value, needs
 
     def _are_met(self, needs: Needs) -> bool:
@@ -215,8 +208,6 @@ def needs_of(value: Any) -> Needs:
     """What else must exist for a result to be of use: the artifacts that it speaks of, or a fan's elements."""
     if isinstance(value, Fan):
         return value
-    if is_plain(value):
-        return ()
     names: dict[str, None] = {}
     waiting = [value]
     while waiting:

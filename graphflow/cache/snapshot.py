@@ -13,11 +13,16 @@ _OBJECT_BYTES = 64
 """Rough size of an object's header and its place in a container."""
 
 
-def is_plain(value: Any) -> bool:
-    """Whether a value is immutable, or a dict of immutable values: copying the dict is then enough."""
-    if type(value) is dict:
-        return all(type(item) in PLAIN for item in value.values())
-    return type(value) in PLAIN
+def plain_size(value: Any) -> int | None:
+    """Bytes of a dict that holds only immutable values, of which `dict(value)` is a full copy; None for anything else."""
+    if type(value) is not dict:
+        return None
+    total = _OBJECT_BYTES
+    for item in value.values():
+        if type(item) not in PLAIN:
+            return None
+        total += sys.getsizeof(item)
+    return total
 
 
 def snapshot(value: Any, *, on_cpu: bool = False) -> Any:
