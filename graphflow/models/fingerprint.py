@@ -13,20 +13,13 @@ from blake3 import blake3
 from filelock import FileLock, Timeout
 
 from graphflow.errors import GraphflowError, InputFileError
-from graphflow.models.headers import INDEX_SUFFIX, shard_files
+from graphflow.models.source import companions_of
 
 _SETTLED_NS = 100_000_000
 """A file changed less than this long ago could change again within one tick of the file system's clock: not remembered yet."""
 
 _THREADED_BYTES = 4 * 2**20
 """From this size on, blake3 maps the file and uses all cores."""
-
-_SIDECAR_SUFFIX = ".json"
-
-
-def sidecar_of(path: Path) -> Path:
-    """Where the configuration that belongs to a single-file model may lie: `model.safetensors.json`."""
-    return path.with_name(path.name + _SIDECAR_SUFFIX)
 
 
 class Fingerprints:
@@ -52,12 +45,10 @@ class Fingerprints:
             raise InputFileError(f"{path} cannot be read: {error.strerror or error}") from error
 
     def of_model(self, path: Path) -> str:
-        """Digest of all that decides what a model is: the file, its shards if it is an index, and its sidecar if it has one."""
+        """Digest of all that decides what a model is: its folder, or the file, its shards and its configuration."""
         if path.is_dir():
             return self.of(path)
-        files = [path, *(shard_files(path) if path.name.endswith(INDEX_SUFFIX) else ())]
-        if sidecar_of(path).is_file():
-            files.append(sidecar_of(path))
+        files = [path, *companions_of(path)]
         if len(files) == 1:
             return self.of(path)
         return _combined([(file.name, self.of(file)) for file in files])

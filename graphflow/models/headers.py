@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ INDEX_SUFFIX = ".index.json"
 PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
 WEIGHT_SUFFIXES = (SAFETENSORS_SUFFIX, SAFETENSORS_SUFFIX + INDEX_SUFFIX, *PICKLE_SUFFIXES)
 """Endings of files that hold weights, in the order in which they are preferred."""
+
+SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
+"""In the name of a file that holds a share of a model's weights."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from graphflow.errors import ModelError, UnknownModelFormat
-from graphflow.models.fingerprint import sidecar_of
-from graphflow.models.headers import WEIGHT_SUFFIXES, WeightHeaders, read_headers, read_json
+from graphflow.models.headers import INDEX_SUFFIX, WEIGHT_SUFFIXES, WeightHeaders, read_headers, read_json, shard_files
 
 CONFIG_FILE = "config.json"
 PIPELINE_FILE = "model_index.json"
@@ -61,9 +61,26 @@ def read_source(path: Path, hints: Mapping[str, Mapping[str, Any]] | None = None
         return _read_folder(path, hints or {})
     headers = read_headers(path)
     known = _sidecar_hints(path, headers)
-    beside = path.parent / CONFIG_FILE
-    own = read_json(beside) if path.name.startswith(_WEIGHT_STEMS) and beside.is_file() else {}
+    beside = _config_beside(path)
+    own = read_json(beside) if beside else {}
     return ModelSource(path, headers, hints=_merged(known, hints or {}), scheduler=known.get("scheduler", {}), own_config=own)
+
+
+def companions_of(path: Path) -> list[Path]:
+    """Files that decide, with a model file, what the model is: its shards, and its configuration where it has one."""
+    shards = shard_files(path) if path.name.endswith(INDEX_SUFFIX) else ()
+    return [*shards, *(file for file in (sidecar_of(path), _config_beside(path)) if file is not None and file.is_file())]
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the configuration that belongs to a single-file model may lie: `model.safetensors.json`."""
+    return path.with_name(path.name + ".json")
+
+
+def _config_beside(path: Path) -> Path | None:
+    """The `config.json` that describes a component's weights file."""
+    beside = path.parent / CONFIG_FILE
+    return beside if path.name.startswith(_WEIGHT_STEMS) and beside.is_file() else None
 
 
 def _read_folder(path: Path, hints: Mapping[str, Mapping[str, Any]]) -> ModelSource:
@@ -131,14 +148,12 @@ def _sidecar_hints(path: Path, headers: WeightHeaders) -> dict[str, Mapping[str,
     if METADATA_KEY in headers.metadata:
         hints = _hint_objects(path, _parsed(path, headers.metadata[METADATA_KEY]))
     sidecar = sidecar_of(path)
-    if sidecar.is_file() and sidecar != path:
+    if sidecar.is_file():
         hints = _merged(hints, _hint_objects(sidecar, read_json(sidecar)))
     return hints
 
 
 def _parsed(path: Path, text: str) -> Any:
-    import json
-
     try:
         return json.loads(text)
     except ValueError as error:

@@ -1,0 +1,172 @@
+"""From the name of a model to its file or folder: bundled, in the user's models folder, by path, or on the hub."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Literal
+
+from graphflow.errors import ModelNotFound
+from graphflow.models.headers import SHARD, WEIGHT_SUFFIXES
+from graphflow.models.hub import HubName, cached_model, download_model, parse_hub_name
+from graphflow.models.source import CONFIG_FILE, PIPELINE_FILE
+
+KINDS = ("checkpoints", "vae", "text_encoders", "loras", "controlnet", "embeddings", "upscalers", "tokenizers")
+"""Kinds that graphflow itself knows; the subfolders of the models folder. Packs may use others."""
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """A model that can be named."""
+
+    name: str
+    """What to write in a workflow."""
+    kind: str
+    source: Literal["zoo", "models"]
+    path: Path
+    bytes: int
+    """Size of its files."""
+
+
+@dataclass(frozen=True)
+class ModelCatalog:
+    """Looks names up, first match wins: bundled zoo, models folder, path, Hugging Face hub."""
+
+    zoo_folder: Path
+    """Bundled models, each a file or folder named as the model."""
+    models_folder: Path
+    """`GRAPHFLOW_HOME/models`; its subfolders are kinds."""
+    base_folders: tuple[Path, ...] = ()
+    """Folders that relative paths are tried from, before the working folder: the workflow's."""
+    allow_paths: bool = True
+    """Whether a name may be a path to anywhere; servers say no for workflows of strangers."""
+    allow_download: bool = True
+    """Whether `resolve` may fetch from the hub."""
+    hub_cache: Path | None = None
+    """The hub's cache folder; None is huggingface_hub's own."""
+
+    def relative_to(self, folder: Path) -> ModelCatalog:
+        """The same catalogue for a workflow in this folder."""
+        return replace(self, base_folders=(folder, *self.base_folders))
+
+    def locate(self, name: str, kind: str | None = None) -> Path | None:
+        """File or folder of a model on this machine, hub cache included; None if it is not here. Never touches the network.
+
+        Without a kind, all kinds are looked through.
+        """
+        if (path := next(self.candidates(name, kind), None)) is not None:
+            return path
+        hub_name = parse_hub_name(name)
+        return cached_model(hub_name, kind=kind or "checkpoints", cache_folder=self.hub_cache) if hub_name else None
+
+    def resolve(self, name: str, kind: str | None = None) -> Path:
+        """File or folder of a model, fetched from the hub if need be and allowed. Raises ModelNotFound or ModelError."""
+        if (path := self.locate(name, kind)) is not None:
+            return path
+        hub_name = parse_hub_name(name)
+        if hub_name is None:
+            raise self._not_found(name, kind)
+        if not self.allow_download:
+            raise ModelNotFound(
+                f'the model "{name}" is not on this machine, and fetching is not allowed here; run `graphflow models pull {name}`'
+            )
+        return self._downloaded(name, hub_name, kind)
+
+    def _downloaded(self, name: str, hub_name: HubName, kind: str | None) -> Path:
+        try:
+            return download_model(hub_name, kind=kind or "checkpoints", cache_folder=self.hub_cache)
+        except ModelNotFound as error:
+            raise ModelNotFound(f"{self._not_found(name, kind)} As a hub name: {error}") from error
+
+    def candidates(self, name: str, kind: str | None = None) -> Iterator[Path]:
+        """Local files and folders that the name fits, best first."""
+        if is_plain_name(name):
+            for folder in self._named_folders(kind):
+                yield from _existing(folder, name)
+        if not self.allow_paths or not name.strip() or "\0" in name:
+            return
+        path = Path(name).expanduser()
+        for base in (Path(),) if path.is_absolute() else (*self.base_folders, Path.cwd()):
+            if (found := base / path).is_file() or _is_model_folder(found):
+                yield found
+
+    def _named_folders(self, kind: str | None) -> list[Path]:
+        kinds = sorted({*KINDS, *self._kinds_on_disk()}) if kind is None else [kind]
+        return [self.zoo_folder, *(self.models_folder / kind for kind in kinds), self.models_folder]
+
+    def _kinds_on_disk(self) -> list[str]:
+        if not self.models_folder.is_dir():
+            return []
+        return [
+            path.name
+            for path in self.models_folder.iterdir()
+            if path.is_dir() and not path.name.startswith(".") and not _is_model_folder(path)
+        ]
+
+    def entries(self, kind: str | None = None) -> list[CatalogEntry]:
+        """Models of a kind, or of all kinds, that can be named without a path; the zoo's are checkpoints."""
+        found = [] if kind not in (None, "checkpoints") else list(_models_in(self.zoo_folder, "checkpoints", "zoo"))
+        kinds = sorted({*KINDS, *self._kinds_on_disk()}) if kind is None else [kind]
+        for each in kinds:
+            found += _models_in(self.models_folder / each, each, "models")
+        if kind in (None, "checkpoints"):
+            found += _models_in(self.models_folder, "checkpoints", "models", skip=frozenset(kinds))
+        return found
+
+    def _not_found(self, name: str, kind: str | None) -> ModelNotFound:
+        places = [str(folder) for folder in (self._named_folders(kind) if kind else [self.zoo_folder, self.models_folder])]
+        places += [f"as a path from {folder}" for folder in (*self.base_folders, Path.cwd()) if self.allow_paths]
+        near = difflib.get_close_matches(name, [entry.name for entry in self.entries(kind)], n=3, cutoff=0.5)
+        suggestion = f" Did you mean {' or '.join(near)}?" if near else ""
+        refused = "" if is_plain_name(name) or self.allow_paths else " Names may not leave the models folder."
+        return ModelNotFound(
+            f'the model "{name}" was not found; looked in {", ".join(dict.fromkeys(places))}.{refused}{suggestion} '
+            f"Put the file into {self.models_folder / (kind or 'checkpoints')}, or give a path or a hub name (owner/name); "
+            "`graphflow models list` shows what is there."
+        )
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a text names something inside a folder: relative, no drive, no `..`, no leading dot."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return bool(parts) and not any(
+        (PurePosixPath(name).is_absolute(), PureWindowsPath(name).drive, PureWindowsPath(name).root, "\0" in name)
+    ) and not any(part.startswith(("..", "~")) for part in parts)
+
+
+def _existing(folder: Path, name: str) -> Iterator[Path]:
+    """What the name means in a folder: a model folder, a file, or a file whose ending was left out."""
+    path = folder / name
+    if path.is_file() or _is_model_folder(path):
+        yield path
+    for suffix in WEIGHT_SUFFIXES:
+        if (with_suffix := path.with_name(path.name + suffix)).is_file():
+            yield with_suffix
+
+
+def _is_model_folder(path: Path) -> bool:
+    return any((path / name).is_file() for name in (PIPELINE_FILE, CONFIG_FILE, "tokenizer_config.json", "vocab.json"))
+
+
+def _models_in(
+    folder: Path, kind: str, source: Literal["zoo", "models"], skip: frozenset[str] = frozenset()
+) -> Iterator[CatalogEntry]:
+    """Models below a folder; inside a model's own folder nothing is looked for."""
+    pending = [folder] if folder.is_dir() else []
+    while pending:
+        current = pending.pop()
+        for path in sorted(current.iterdir()):
+            if path.name.startswith((".", "__")) or (current == folder and path.name in skip):
+                continue
+            if path.is_dir() and not _is_model_folder(path):
+                pending.append(path)
+            elif path.is_dir() or (path.name.endswith(WEIGHT_SUFFIXES) and not SHARD.search(path.name)):
+                yield CatalogEntry(path.relative_to(folder).as_posix(), kind, source, path, _bytes_of(path))
+
+
+def _bytes_of(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

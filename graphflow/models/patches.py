@@ -1,0 +1,116 @@
+"""Patches on networks: applied when a network is handed out, undone exactly when it comes back.
+
+Each kind of patch is a subclass of `graphflow.ports.Patch` and an applier, registered here:
+
+    @PATCHES.applier(MyPatch)
+    def apply_my_patch(module: nn.Module, patch: MyPatch, files: PatchFiles) -> Undo:
+        ...
+        return undo
+
+An undo leaves every weight, buffer and submodule bit-equal to what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from graphflow.errors import ModelError, ModelMismatch
+from graphflow.ports.model import Patch
+
+P = TypeVar("P", bound=Patch)
+
+Undo = Callable[[], None]
+
+
+class PatchFiles(Protocol):
+    """Where appliers find the files that patches name."""
+
+    def path(self, file: str, fingerprint: str, kind: str) -> Path:
+        """The file with this name and content. Raises ModelError if it is missing or has changed."""
+
+
+Applier = Callable[[nn.Module, P, PatchFiles], Undo]
+
+
+class PatchRegistry:
+    """Appliers by type of patch; a patch whose type has none is applied as its base type."""
+
+    def __init__(self) -> None:
+        self._appliers: dict[type[Patch], Applier[Any]] = {}  # each takes its own subclass
+
+    def applier(self, patch_type: type[P]) -> Callable[[Applier[P]], Applier[P]]:
+        """Register the decorated function for a type of patch."""
+
+        def register(function: Applier[P]) -> Applier[P]:
+            self._appliers[patch_type] = function
+            return function
+
+        return register
+
+    def apply(self, module: nn.Module, patches: Sequence[Patch], files: PatchFiles) -> Undo:
+        """Apply patches in order; the result undoes them all, last first.
+
+        If one fails, those before it are undone and its error is raised.
+        """
+        with ExitStack() as undos, torch.inference_mode(False), torch.no_grad():
+            for patch in patches:
+                undos.callback(self._applier(patch)(module, patch, files))
+            return undos.pop_all().close
+
+    def _applier(self, patch: Patch) -> Applier[Any]:
+        for patch_type in type(patch).__mro__:
+            if patch_type in self._appliers:
+                return self._appliers[patch_type]
+        known = ", ".join(sorted(known.__name__ for known in self._appliers)) or "none"
+        raise ModelError(
+            f"nothing here applies a {type(patch).__name__}; registered are: {known}. "
+            "The pack that brings the patch must register its applier."
+        )
+
+
+PATCHES = PatchRegistry()
+"""The appliers of this process."""
+
+
+def add_to_weights(module: nn.Module, deltas: Iterable[tuple[str, Tensor]]) -> Undo:
+    """Add a delta to each named weight, summed in float32; the undo puts the untouched weights back.
+
+    The originals are set aside, not changed, so undoing loses no bit, and weights mapped from a file stay mapped.
+    Raises ModelMismatch for a weight that is missing or of another shape; nothing is changed then.
+    """
+    originals: list[tuple[nn.Parameter, Tensor]] = []
+
+    def undo() -> None:
+        while originals:
+            parameter, weight = originals.pop()
+            parameter.data = weight
+
+    try:
+        for name, delta in deltas:
+            parameter = _weight(module, name, delta)
+            weight = parameter.data
+            originals.append((parameter, weight))
+            parameter.data = (weight.float() + delta.to(weight.device).float()).to(weight.dtype)
+    except BaseException:
+        undo()
+        raise
+    return undo
+
+
+def _weight(module: nn.Module, name: str, delta: Tensor) -> nn.Parameter:
+    try:
+        parameter = module.get_parameter(name)
+    except AttributeError as error:
+        raise ModelMismatch(f'the patch changes "{name}", which the network does not have; it is made for another model') from error
+    if parameter.shape != delta.shape:
+        raise ModelMismatch(
+            f'the patch changes "{name}" by {list(delta.shape)}, but the weight is {list(parameter.shape)}; '
+            "it is made for a model of another size"
+        )
+    return parameter
