@@ -234,7 +234,7 @@ class DiskTier:
     def _read_record(self, key: str) -> Record | None:
         try:
             data = (self._entry(key) / RECORD).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             self._tell(str(error), "a cached result cannot be read: %s", error)

@@ -5,6 +5,7 @@ import math
 import struct
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,12 +40,12 @@ class Sketch(PortType):
     colour: Colour
 
 
-def round_trip(value):
+def round_trip(value: Any) -> Any:
     encoded = encode(value)
     return decode(encoded.structure, encoded.tensors, encoded.arrays)
 
 
-def same(left, right):
+def same(left: Any, right: Any) -> bool:
     """Equal in type, value and bits."""
     if type(left) is not type(right):
         return False
@@ -84,7 +85,7 @@ nested = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(nested)
-def test_nested_plain_values_come_back_exactly(value):
+def test_nested_plain_values_come_back_exactly(value: Any) -> None:
     assert same(round_trip(value), value)
 
 
@@ -108,11 +109,11 @@ def test_nested_plain_values_come_back_exactly(value):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_rare_values_come_back_exactly(value):
+def test_rare_values_come_back_exactly(value: Any) -> None:
     assert same(round_trip(value), value)
 
 
-def test_port_types_come_back_with_what_is_nested_in_them():
+def test_port_types_come_back_with_what_is_nested_in_them() -> None:
     mask = Mask(torch.rand(1, 4, 4))
     entry = ConditioningEntry(torch.randn(1, 3, 2), extra={"size": torch.ones(2)}, area=(0, 0.5, 1, 1), mask=mask)
     recipe = Denoiser("sd", "ab12", "sd15", "unet", patches=(LoraPatch("l", "cd34", 0.5),), noise=NoiseSpec("flow"))
@@ -128,17 +129,17 @@ def test_port_types_come_back_with_what_is_nested_in_them():
     assert round_trip(recipe) == recipe
 
 
-def test_tensors_are_named_by_their_path():
+def test_tensors_are_named_by_their_path() -> None:
     encoded = encode({"image": Image(torch.rand(1, 3, 2, 2)), "list": [Latent(torch.zeros(1))]})
     assert set(encoded.tensors) == {"image.pixels", "list.0.samples"}
 
 
-def test_paths_that_read_the_same_stay_apart():
+def test_paths_that_read_the_same_stay_apart() -> None:
     value = {"a": {"b": torch.zeros(1)}, "a.b": torch.ones(1), "__metadata__": torch.ones(2)}
     assert same(round_trip(value), value)
 
 
-def test_artifacts_are_listed_once():
+def test_artifacts_are_listed_once() -> None:
     file = ImageFile("a/b.png", "image/png", 3, "ff", 1, 1)
     assert encode({"image": file, "all": [file]}).artifacts == ("a/b.png",)
 
@@ -160,13 +161,13 @@ class Opaque:
         ({"a": np.zeros(2, dtype=">f4")}, "a", ">f4"),
     ],
 )
-def test_what_has_no_place_is_refused_with_path_and_type(value, path, cause):
+def test_what_has_no_place_is_refused_with_path_and_type(value: Any, path: str, cause: str) -> None:
     with pytest.raises(CannotEncode, match=cause) as caught:
         encode(value)
     assert f'"{path}"' in str(caught.value)
 
 
-def test_a_local_class_is_refused():
+def test_a_local_class_is_refused() -> None:
     @dataclass(frozen=True)
     class Local(PortType):
         x: int = 1
@@ -175,7 +176,7 @@ def test_a_local_class_is_refused():
         encode({"local": Local()})
 
 
-def test_a_value_that_holds_itself_is_refused():
+def test_a_value_that_holds_itself_is_refused() -> None:
     loop: list = []
     loop.append(loop)
     with pytest.raises(CannotEncode, match="deep"):
@@ -200,12 +201,12 @@ def test_a_value_that_holds_itself_is_refused():
         {"tuple": [], "dict": {}},
     ],
 )
-def test_damaged_or_foreign_structures_are_refused(structure):
+def test_damaged_or_foreign_structures_are_refused(structure: Any) -> None:
     with pytest.raises(DecodeError):
         decode(structure, {}, {})
 
 
-def test_a_class_of_a_module_that_is_not_imported_is_told_apart_and_not_imported():
+def test_a_class_of_a_module_that_is_not_imported_is_told_apart_and_not_imported() -> None:
     import sys
 
     with pytest.raises(ModuleNotLoaded):
@@ -213,7 +214,7 @@ def test_a_class_of_a_module_that_is_not_imported_is_told_apart_and_not_imported
     assert "antigravity" not in sys.modules
 
 
-def test_decoding_does_not_run_constructors():
+def test_decoding_does_not_run_constructors() -> None:
     Ran.count = 0
     value = Ran(1)
     assert same(round_trip(value), value)
@@ -225,5 +226,5 @@ class Ran(PortType):
     x: int
     count = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         Ran.count += 1

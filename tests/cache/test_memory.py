@@ -9,11 +9,11 @@ from graphflow.cache.memory import ENTRY_BYTES
 from graphflow.ports import Latent
 
 
-def megabyte():
+def megabyte() -> dict[str, Latent]:
     return {"latent": Latent(torch.zeros(250_000))}
 
 
-def test_values_are_private_in_both_directions():
+def test_values_are_private_in_both_directions() -> None:
     tier = MemoryTier(10**7)
     given = {"latent": Latent(torch.zeros(3)), "list": [1]}
     tier.put("key", given, seconds=1)
@@ -27,14 +27,14 @@ def test_values_are_private_in_both_directions():
     assert second["list"] == [1]
 
 
-def test_plain_results_are_private_too():
+def test_plain_results_are_private_too() -> None:
     tier = MemoryTier(10**6)
     tier.put("key", {"int": 1}, seconds=0)
     tier.get("key")["int"] = 2
     assert tier.get("key") == {"int": 1}
 
 
-def test_the_cheapest_per_byte_leaves_first():
+def test_the_cheapest_per_byte_leaves_first() -> None:
     tier = MemoryTier(3_100_000)
     tier.put("slow", megabyte(), seconds=100)
     tier.put("fast", megabyte(), seconds=1)
@@ -44,7 +44,7 @@ def test_the_cheapest_per_byte_leaves_first():
     assert all(map(tier.contains, ["slow", "medium", "new"]))
 
 
-def test_of_equal_cost_the_larger_leaves_first():
+def test_of_equal_cost_the_larger_leaves_first() -> None:
     tier = MemoryTier(2_200_000)
     tier.put("large", {"t": torch.zeros(400_000)}, seconds=1)
     tier.put("small", {"t": torch.zeros(100)}, seconds=1)
@@ -53,7 +53,7 @@ def test_of_equal_cost_the_larger_leaves_first():
     assert tier.contains("small")
 
 
-def test_use_keeps_a_result():
+def test_use_keeps_a_result() -> None:
     tier = MemoryTier(3_100_000)
     for key in ("a", "b", "c"):
         tier.put(key, megabyte(), seconds=1)
@@ -63,7 +63,7 @@ def test_use_keeps_a_result():
     assert not tier.contains("b")
 
 
-def test_an_expensive_result_ages_when_nobody_asks_for_it():
+def test_an_expensive_result_ages_when_nobody_asks_for_it() -> None:
     tier = MemoryTier(2_100_000)
     tier.put("once dear", megabyte(), seconds=5)
     for number in range(20):
@@ -71,7 +71,7 @@ def test_an_expensive_result_ages_when_nobody_asks_for_it():
     assert not tier.contains("once dear")
 
 
-def test_the_limit_holds_and_larger_values_are_not_kept():
+def test_the_limit_holds_and_larger_values_are_not_kept() -> None:
     tier = MemoryTier(2_000_000)
     assert not tier.put("too large", {"t": torch.zeros(10**6)}, seconds=1000)
     for number in range(30):
@@ -80,7 +80,7 @@ def test_the_limit_holds_and_larger_values_are_not_kept():
     assert tier.stats().evictions == 29
 
 
-def test_storing_again_replaces_and_counts_once():
+def test_storing_again_replaces_and_counts_once() -> None:
     tier = MemoryTier(10**6)
     for number in range(1000):
         tier.put("key", {"int": number}, seconds=1)
@@ -89,7 +89,7 @@ def test_storing_again_replaces_and_counts_once():
     assert tier.stats().bytes < 2 * ENTRY_BYTES
 
 
-def test_clear_and_remove():
+def test_clear_and_remove() -> None:
     tier = MemoryTier(10**6)
     tier.put("a", {"int": 1}, seconds=1)
     tier.put("b", {"int": 1}, seconds=1)
@@ -99,7 +99,7 @@ def test_clear_and_remove():
     assert tier.stats().bytes == tier.stats().entries == 0
 
 
-def test_threads_keep_the_count_right():
+def test_threads_keep_the_count_right() -> None:
     tier = MemoryTier(100_000)
 
     def work(name: int) -> None:
