@@ -25,14 +25,17 @@ from blake3 import blake3
 
 from graphflow.authoring.context import Checkpoint, NodeContext
 from graphflow.authoring.node import Node
-from graphflow.errors import InputFileError, ModelNotFound, RunCancelled
+from graphflow.errors import InputFileError, ModelNotFound, PackError, RunCancelled
+from graphflow.packs.discover import folder_source
+from graphflow.packs.registry import Registry
+from graphflow.packs.user import mount
 from graphflow.ports.file import File, ImageFile
 from graphflow.ports.model import ModelRecipe, TextEncoder
 
 if TYPE_CHECKING:
     from torch import Generator, device
 
-__all__ = ["FakeArtifacts", "FakeContext", "FakeModels", "ProgressReport", "run_node"]
+__all__ = ["FakeArtifacts", "FakeContext", "FakeModels", "ProgressReport", "load_node", "run_node"]
 
 T = TypeVar("T")
 
@@ -215,6 +218,22 @@ class FakeContext:
         """Raise RunCancelled after `cancel`."""
         if self._cancelled:
             raise RunCancelled("the test cancelled the run")
+
+
+def load_node(folder: Path, name: str) -> type[Node]:
+    """The node class `name` of the pack in a folder, imported as graphflow imports it.
+
+    Raises PackError when the folder is no pack, holds no such node, or its file cannot be imported.
+    """
+    source = folder_source(folder.resolve())
+    if not source.problem:
+        mount(source.name, source.folder)
+    registry = Registry()
+    registry.add(source)
+    try:
+        return registry.spec(f"{source.name}.{name}").cls
+    except PackError as error:
+        raise PackError(registry.pack_error(source.name) or str(error)) from error
 
 
 def run_node(node: Node, ctx: NodeContext | None = None) -> dict[str, Any]:
