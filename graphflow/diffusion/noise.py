@@ -38,15 +38,15 @@ def start_latents(latents: Tensor, noise: Tensor, schedule: Schedule) -> Tensor:
     """What sampling begins with: the latents with noise for the first call of the schedule, in the sampler's scale.
 
     Empty latents (zeros) and a whole schedule give pure noise, as text-to-image of diffusers does; all else is the latent at that
-    noise level, as its image-to-image does. Both of shape `[batch, channels, height, width]`, float32.
+    noise level, as its image-to-image does. Both of shape `[batch, channels, height, width]`, float32; the result is on the latents' device.
     """
     if latents.shape != noise.shape:
         raise ValueError(
             f"latents of shape {list(latents.shape)} need noise of the same shape, not {list(noise.shape)}"
         )
     if schedule.starts_from_noise and not bool(latents.any()):
-        return noise * _first_deviation(schedule)
-    return add_noise(latents, noise, sigma=schedule.sigma(schedule.start), scale=schedule.sampler.scale)
+        return noise.to(latents) * _first_deviation(schedule)
+    return add_noise(latents, noise.to(latents), sigma=schedule.sigma(schedule.start), scale=schedule.sampler.scale)
 
 
 def resumed_latents(latents: Tensor, schedule: Schedule) -> Tensor:

@@ -13,6 +13,8 @@ from graphflow.diffusion import (
     CfgGuider,
     UNetDenoiser,
     draw_noise,
+    encode_pictures,
+    latent_shape,
     left_latents,
     make_schedule,
     resumed_latents,
@@ -190,6 +192,41 @@ def test_image_to_image_starts_at_the_first_executed_level(name: str, noise: Ten
     scheduler.set_timesteps(5)
     expected = scheduler.add_noise(latents, noise, scheduler.timesteps[schedule.start :][:1])
     torch.testing.assert_close(start_latents(latents, noise, schedule), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("strength", [0.5, 0.8, 1.0])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_image_to_image_equals_a_plain_diffusers_pipeline(
+    name: str, strength: float, pipeline: Any, published_scheduler: Any, prompts: Prompts
+) -> None:
+    positive, negative = prompts
+    pixels = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(4))
+    reference = diffusers.StableDiffusionImg2ImgPipeline(**pipeline.components, requires_safety_checker=False)
+    reference.set_progress_bar_config(disable=True)
+    reference.scheduler = getattr(diffusers, SAMPLERS[name].scheduler).from_config(
+        published_scheduler, clip_sample=False
+    )
+    expected = reference(
+        image=pixels,
+        prompt_embeds=positive.entries[0].tokens,
+        negative_prompt_embeds=negative.entries[0].tokens,
+        strength=strength,
+        num_inference_steps=6,
+        guidance_scale=4.0,
+        generator=torch.Generator().manual_seed(7),
+        output_type="latent",
+    ).images
+
+    generator = torch.Generator().manual_seed(7)
+    schedule = make_schedule(SD15, name, steps=6, strength=strength)
+    shape = latent_shape(pipeline.vae, pixels)
+    scaling = pipeline.vae.config.scaling_factor
+    latents = encode_pictures(pipeline.vae, pixels, scaling_factor=scaling, noise=draw_noise(shape, generator))
+    start = start_latents(latents, draw_noise(shape, generator), schedule)
+    guider = CfgGuider(UNetDenoiser(pipeline.unet), positive, negative, 4.0, SD15)
+    result = sample(guider, start, schedule, generator=generator)
+
+    assert float((result - expected).norm() / expected.norm()) < 1e-5
 
 
 def test_noise_is_drawn_on_the_cpu_in_one_draw_for_the_batch() -> None:

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from graphflow.diffusion import SAMPLERS, KeptOutside, make_schedule, sample, start_latents
+from graphflow.ports import Mask, NoiseSpec
+
+SD15 = NoiseSpec()
+
+
+def left_half(height: int, width: int) -> Mask:
+    values = torch.zeros(1, height, width)
+    values[:, :, : width // 2] = 1.0
+    return Mask(values)
+
+
+def towards_zero(latents: Tensor, timestep: Tensor) -> Tensor:
+    return latents * 0.9
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("size", [8, 64])
+def test_nothing_changes_outside_the_mask(name: str, size: int, noise: Tensor) -> None:
+    original = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(9))
+    schedule = make_schedule(SD15, name, steps=6, strength=0.8)
+    result = sample(
+        towards_zero,
+        start_latents(original, noise, schedule),
+        schedule,
+        generator=torch.Generator().manual_seed(1),
+        keep=KeptOutside.of(original, noise=noise, mask=left_half(size, size)),
+    )
+    assert torch.equal(result[..., 4:], original[..., 4:])
+    assert not torch.allclose(result[..., :4], original[..., :4], atol=0.1)
+
+
+def test_on_the_way_the_outside_has_the_noise_of_the_step(noise: Tensor) -> None:
+    original = torch.zeros_like(noise)
+    schedule = make_schedule(SD15, "euler", steps=6)
+    seen: list[Tensor] = []
+    sample(
+        towards_zero,
+        start_latents(original, noise, schedule),
+        schedule,
+        keep=KeptOutside.of(original, noise=noise, mask=left_half(8, 8)),
+        on_step=lambda step, total, latents, clean: seen.append(latents),
+    )
+    for call, latents in enumerate(seen[:-1], start=1):
+        torch.testing.assert_close(latents[..., 4:], noise[..., 4:] * schedule.sigma(call))
+
+
+def test_a_mask_for_another_batch_is_refused(noise: Tensor) -> None:
+    with pytest.raises(ValueError, match="noise mask of 3 pictures does not fit 2 latents"):
+        KeptOutside.of(noise, noise=noise, mask=Mask(torch.ones(3, 8, 8)))

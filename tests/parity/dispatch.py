@@ -1,0 +1,42 @@
+"""Which function checks which case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tests.parity import sd15
+from tests.parity.cases import Case, Comparison
+
+Check = Callable[[Case, Comparison], None]
+
+CHECKS: dict[str, Check] = {
+    "sd15/layouts_img2img": sd15.layouts_img2img,
+}
+"""Checks by SYSTEM/CASE."""
+
+
+def find_check(case: Case) -> Check | None:
+    """The check of a case: by its name, else by the longest known name that it extends (`sampling` for `sampling_large`)."""
+    known = [name for name in CHECKS if case.id == name or case.id.startswith((f"{name}_", f"{name}-", f"{name}."))]
+    return CHECKS[max(known, key=len)] if known else None
+
+
+def listing_mistakes(cases: Iterable[Case], not_implemented: Iterable[str], *, is_default_set: bool) -> list[str]:
+    """What is wrong with the list of cases that are not implemented yet; only the default set holds every case there is."""
+    listed = list(not_implemented)
+    by_id = {case.id: case for case in cases}
+    mistakes = [f"{name} is listed twice" for name in sorted(set(listed)) if listed.count(name) > 1]
+    mistakes += [
+        f"{name} is listed as not implemented, but there is a check for it" for name in listed if name in CHECKS
+    ]
+    mistakes += [
+        f"{name} can be dispatched neither by name nor as not implemented"
+        for name, case in by_id.items()
+        if name not in listed and find_check(case) is None
+    ]
+    if is_default_set:
+        mistakes += [
+            f"{name} is listed as not implemented, but there is no such case" for name in listed if name not in by_id
+        ]
+        mistakes += [f"{name} has a check, but there is no such case" for name in CHECKS if name not in by_id]
+    return mistakes
