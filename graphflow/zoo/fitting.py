@@ -1,0 +1,159 @@
+"""One training loop for every network of the zoo: data-parallel processes of one thread each, against the clock.
+
+Processes of one thread cope better with a machine that others use than threads that wait for each other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing
+from torch import Tensor, nn
+
+from graphflow.zoo.recipes import TrainSettings
+
+__all__ = ["Crew", "averaged_weights", "fit", "learning_rate", "run_crew", "save_atomically"]
+
+CHECKPOINT_SECONDS = 120.0
+LOG_EVERY = 50
+NICENESS = 2
+"""A little below what a person does on the same machine meanwhile."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """This process among the workers that train together."""
+
+    rank: int
+    size: int
+
+    def mean_(self, values: Tensor) -> Tensor:
+        """Replace a tensor by its average over all workers."""
+        if self.size > 1:
+            dist.all_reduce(values)
+            values /= self.size
+        return values
+
+    def agree(self, value: float) -> float:
+        """The first worker's value, so that all take the same decision."""
+        shared = torch.tensor([value], dtype=torch.float64)
+        if self.size > 1:
+            dist.broadcast(shared, src=0)
+        return float(shared)
+
+
+def run_crew(work: Callable[..., None], workers: int, *args: object) -> None:
+    """Call `work(crew, *args)` in every worker process and wait for all of them."""
+    meeting = Path(os.environ.get("TMPDIR", "/tmp")) / f"zoo-crew-{os.getpid()}-{time.monotonic_ns()}"
+    torch.multiprocessing.spawn(_join_crew, args=(work, workers, str(meeting), args), nprocs=workers)
+
+
+def _join_crew(rank: int, work: Callable[..., None], workers: int, meeting: str, args: tuple[object, ...]) -> None:
+    os.nice(NICENESS)
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=workers)
+    try:
+        work(Crew(rank, workers), *args)
+    finally:
+        dist.destroy_process_group()
+
+
+def learning_rate(settings: TrainSettings, progress: float) -> float:
+    """Rate at a share of the budget: a linear rise, then half a cosine down to 1 % of the highest rate."""
+    if progress < settings.warmup:
+        return settings.learning_rate * max(progress / settings.warmup, 0.01)
+    rest = min((progress - settings.warmup) / (1.0 - settings.warmup), 1.0)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * rest)))
+
+
+def fit(network: nn.Module, loss_at: Callable[[float], Tensor], settings: TrainSettings, crew: Crew, folder: Path) -> None:
+    """Train until the budget is used up; goes on from `folder/state.pt` where that exists.
+
+    `loss_at(progress)` draws its own batch. Every two minutes, and at the end, the first worker writes the state, which holds
+    the averaged weights under "ema", and it appends the loss to `folder/log.jsonl` as it goes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True)
+    ema = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    step, used = 0, 0.0
+    if (folder / "state.pt").exists():
+        state = torch.load(folder / "state.pt", weights_only=True)
+        network.load_state_dict(state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+        ema, step, used = state["ema"], state["step"], state["seconds"]
+    start = time.monotonic() - used
+    saved, running, first_step = time.monotonic(), torch.zeros(1), step
+    while (progress := crew.agree((time.monotonic() - start) / (settings.minutes * 60))) < 1.0:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(settings, progress)
+        loss = loss_at(progress)
+        loss.backward()
+        _average_gradients(parameters, crew)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        _follow(ema, network, decay=min(settings.ema_decay, (1 + step) / (10 + step)))
+        running += loss.detach()
+        if step % LOG_EVERY == 0:
+            mean = float(crew.mean_(running)) / min(LOG_EVERY, step - first_step)
+            running = torch.zeros(1)
+            if crew.rank == 0:
+                seconds = time.monotonic() - start
+                _log(folder, {"step": step, "loss": round(mean, 6), "progress": round(progress, 4), "seconds": round(seconds)})
+        if crew.rank == 0 and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save_state(folder, network, optimizer, ema, step=step, seconds=time.monotonic() - start)
+            saved = time.monotonic()
+    if crew.rank == 0:
+        _save_state(folder, network, optimizer, ema, step=step, seconds=time.monotonic() - start)
+
+
+def averaged_weights(folder: Path) -> dict[str, Tensor]:
+    """The averaged weights of the last checkpoint in a stage's folder."""
+    weights: dict[str, Tensor] = torch.load(folder / "state.pt", weights_only=True)["ema"]
+    return weights
+
+
+def save_atomically(value: object, path: Path) -> None:
+    """Write with torch.save under another name first, so that a reader never meets half a file."""
+    unfinished = path.with_suffix(".part")
+    torch.save(value, unfinished)
+    unfinished.replace(path)
+
+
+def _average_gradients(parameters: list[nn.Parameter], crew: Crew) -> None:
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = crew.mean_(torch.cat([g.flatten() for g in gradients]))
+    parts = flat.split([g.numel() for g in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+@torch.no_grad()
+def _follow(ema: dict[str, Tensor], network: nn.Module, *, decay: float) -> None:
+    averaged, current = [], []
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            averaged.append(ema[name])
+            current.append(value)
+    torch._foreach_lerp_(averaged, current, 1.0 - decay)
+
+
+def _save_state(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, ema: Mapping[str, Tensor], **rest: Any) -> None:
+    weights = network.state_dict()
+    save_atomically({"weights": weights, "optimizer": optimizer.state_dict(), "ema": dict(ema), **rest}, folder / "state.pt")
+
+
+def _log(folder: Path, entry: dict[str, float]) -> None:
+    with (folder / "log.jsonl").open("a") as log:
+        log.write(json.dumps(entry) + "\n")

@@ -1,0 +1,141 @@
+"""The second stage of tiny-sd: the denoiser and its text encoder, trained together on latents made beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from diffusers import AutoencoderKL, DDPMScheduler
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from graphflow.zoo.captions import WORDS, write_caption
+from graphflow.zoo.fitting import Crew, averaged_weights, fit, save_atomically
+from graphflow.zoo.recipes import PREDICTION, Sizes, TrainSettings, make_text_encoder, make_unet, make_vae
+from graphflow.zoo.scenes import Scene, training_scene
+from graphflow.zoo.tokenizer import write_tokenizer
+from graphflow.zoo.train_vae import pictures_to_tensor
+
+__all__ = ["Denoiser", "encode_scenes", "load_vae", "numbered_scene", "train_denoiser"]
+
+EMPTY_CAPTIONS = 0.12
+"""Share of captions that are replaced by "", so that the model also learns to draw without guidance."""
+NO_BACKGROUND = 0.05
+"""Share of captions that do not name the background."""
+SNR_LIMIT = 5.0
+"""Above this signal-to-noise ratio the weight of a step falls (min-SNR weighting, arXiv 2303.09556)."""
+ENCODE_BATCH = 32
+
+
+class Denoiser(nn.Module):
+    """The two networks that learn together."""
+
+    def __init__(self, sizes: Sizes, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.unet = make_unet(sizes)
+        self.text_encoder = make_text_encoder(sizes, tokenizer)
+
+    def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> Tensor:
+        """Predicted noise [batch, 4, 16, 16] for noisy latents, time steps [batch] and token ids [batch, tokens]."""
+        states = self.text_encoder(tokens).last_hidden_state
+        predicted: Tensor = self.unet(noisy, steps, states).sample
+        return predicted
+
+
+@dataclass(frozen=True)
+class EncodedScenes:
+    """Scenes by number and their latents, scaled to a standard deviation of one."""
+
+    scenes: list[Scene]
+    latents: Tensor
+
+
+def numbered_scene(number: int) -> Scene:
+    """The training scene of this number; the same on every machine."""
+    return training_scene(np.random.default_rng((2024, number)))
+
+
+def load_vae(sizes: Sizes, folder: Path) -> AutoencoderKL:
+    """The trained autoencoder of a run, ready to use; its scaling factor is set where the latents were measured."""
+    vae = make_vae(sizes)
+    vae.load_state_dict(averaged_weights(folder / "vae"))
+    scaling = folder / "latents" / "scaling.pt"
+    if scaling.exists():
+        vae.register_to_config(scaling_factor=round(float(torch.load(scaling, weights_only=True)), 5))
+    return vae.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def encode_scenes(crew: Crew, sizes: Sizes, count: int, folder: Path) -> None:
+    """Write the unscaled latents of `count` scenes, each worker its share, and the factor that scales them to deviation one."""
+    target = folder / "latents"
+    target.mkdir(parents=True, exist_ok=True)
+    vae = load_vae(sizes, folder)
+    numbers = range(crew.rank, count, crew.size)
+    chunks = []
+    for start in range(0, len(numbers), ENCODE_BATCH):
+        pictures = [numbered_scene(number).draw() for number in numbers[start : start + ENCODE_BATCH]]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            chunks.append(vae.encode(pictures_to_tensor(pictures)).latent_dist.mean.to(torch.float16))
+    latents = torch.cat(chunks)
+    scaling = 1.0 / crew.mean_(latents.float().std().reshape(1))
+    save_atomically(latents, target / f"{crew.rank}.pt")
+    if crew.rank == 0:
+        save_atomically(scaling, target / "scaling.pt")
+
+
+def train_denoiser(crew: Crew, sizes: Sizes, settings: TrainSettings, count: int, folder: Path) -> None:
+    """Fit denoiser and text encoder on `count` scenes, encoding them first where that was not done."""
+    if not (folder / "latents" / f"{crew.rank}.pt").exists():
+        encode_scenes(crew, sizes, count, folder)
+    if crew.rank == 0:
+        write_tokenizer(folder / "tokenizer", WORDS, tokens=sizes.tokens)
+    if crew.size > 1:
+        dist.barrier()
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    torch.manual_seed(0)
+    network = Denoiser(sizes, tokenizer)
+    torch.manual_seed(torch.seed() + crew.rank)
+    rng = np.random.default_rng()
+    mine = EncodedScenes(
+        scenes=[numbered_scene(number) for number in range(crew.rank, count, crew.size)],
+        latents=torch.load(folder / "latents" / f"{crew.rank}.pt", weights_only=True)
+        * torch.load(folder / "latents" / "scaling.pt", weights_only=True).half(),
+    )
+    signal = DDPMScheduler(**PREDICTION).alphas_cumprod
+
+    def loss_at(progress: float) -> Tensor:
+        chosen = torch.randint(len(mine.scenes), (settings.batch,))
+        tokens = _tokens([training_caption(mine.scenes[i], rng) for i in chosen.tolist()], tokenizer)
+        return _loss(network, mine.latents[chosen].float(), tokens, signal)
+
+    fit(network, loss_at, settings, crew, folder / "denoiser")
+
+
+def training_caption(scene: Scene, rng: np.random.Generator) -> str:
+    """A caption as training sees it: sometimes empty, sometimes silent about the background."""
+    if rng.random() < EMPTY_CAPTIONS:
+        return ""
+    words = scene.words(rng)
+    return write_caption(replace(words, background=None) if rng.random() < NO_BACKGROUND else words, rng)
+
+
+def _tokens(captions: list[str], tokenizer: CLIPTokenizer) -> Tensor:
+    encoded = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
+    tokens: Tensor = encoded.input_ids
+    return tokens
+
+
+def _loss(network: Denoiser, latents: Tensor, tokens: Tensor, signal: Tensor) -> Tensor:
+    """Squared error of the predicted noise, weighted by min(SNR, limit) / SNR."""
+    noise = torch.randn_like(latents)
+    steps = torch.randint(len(signal), (len(latents),))
+    kept = signal[steps].view(-1, 1, 1, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        predicted = network(kept.sqrt() * latents + (1.0 - kept).sqrt() * noise, steps, tokens)
+    snr = (kept / (1.0 - kept)).flatten()
+    error = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
+    return (error * snr.clamp(max=SNR_LIMIT) / snr).mean()
