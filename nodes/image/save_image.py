@@ -38,7 +38,7 @@ class SaveImage(Node):
     def _save(self, ctx: NodeContext, pixels: "Tensor", notes: dict[str, str]) -> ImageFile:
         return ctx.artifacts.save_image(
             encode_png(pixels, notes=notes, compression=self.compression),
-            suffix="png",
+            suffix=".png",
             media_type="image/png",
             width=int(pixels.shape[-1]),
             height=int(pixels.shape[-2]),

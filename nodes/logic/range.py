@@ -48,6 +48,6 @@ class Spread(Node):
     def run(self, ctx: NodeContext) -> Outputs:
         """Spread."""
         gaps = max(self.count - 1, 1)
-        # Weighted, so that the last number is met exactly.
         values = [(self.first * (gaps - at) + self.last * at) / gaps for at in range(self.count)]
-        return self.Outputs(values=values)
+        # Twelve digits, so that tenths stay tenths: 0.3, not 0.30000000000000004.
+        return self.Outputs(values=[float(f"{value:.12g}") for value in values])
