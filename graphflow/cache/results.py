@@ -20,10 +20,9 @@ from graphflow.ports.file import File
 
 log = logging.getLogger("graphflow.cache")
 
+Explain = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 QUEUE_BYTES = 512 * 2**20
 """Results that may wait for the disk."""
-FAN_SECONDS = 1.0
-"""What a fan counts as having taken: without it, all that stands before the mapped node would have to be loaded."""
 _REMEMBERED = 100_000
 """Disk entries whose needs are remembered."""
 
@@ -66,8 +65,13 @@ class ResultCache:
         return needs is not None and self._are_met(needs)
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """The key's result by output name, for the caller to keep; None when there is none, or when it is a fan."""
+        """The key's result by output name, for the caller to keep; None when there is none.
+
+        A mapped node's result is put together from those of its elements.
+        """
         value, needs = self._load(key)
+        if isinstance(value, Fan):
+            return value.assemble(self.get)
         return value if isinstance(value, dict) and self._are_met(needs) else None
 
     def fan(self, key: str) -> list[str] | None:
@@ -83,12 +87,12 @@ class ResultCache:
         seconds: float,
         policy: CachePolicy = "auto",
         node_type: str = "",
-        explain: Callable[[], Mapping[str, Any]] | None = None,
+        explain: Explain | None = None,
     ) -> None:
         """Keep a result that took so many seconds. Never raises for what cannot be kept or written: it warns once a node type.
 
-        `explain` gives the parts of the key as JSON, for people who ask why a result was made again; it is called only for results
-        that go to disk.
+        `explain` holds or gives the parts of the key as JSON, for people who ask why a result was made again; a function is called
+        only for results that go to disk.
         """
         if policy == "never":
             return
@@ -105,19 +109,30 @@ class ResultCache:
             size, needs, plain = size_of(value), needs_of(value), False
         self.memory.keep(key, value, seconds=seconds, size=size, needs=needs, plain=plain)
         if policy == "disk" or is_worth_disk(seconds, size):
-            parts = {} if explain is None else explain()
-            self._writer.submit(PendingWrite(key, value, seconds, size, node_type, parts, needs))
+            self._writer.submit(PendingWrite(key, value, seconds, size, node_type, _parts(explain), needs))
 
-    def put_fan(self, key: str, element_keys: Sequence[str], *, node_type: str) -> None:
+    def put_fan(
+        self,
+        key: str,
+        outputs: Sequence[str],
+        element_keys: Sequence[str],
+        *,
+        seconds: float,
+        policy: CachePolicy = "auto",
+        node_type: str = "",
+        explain: Explain | None = None,
+    ) -> None:
         """Keep which elements a mapped node's result consists of; they are stored under keys of their own.
 
-        Goes to disk when all elements do.
+        `seconds` is their sum. Under `auto` it goes to disk when that was long and all elements go there too.
         """
-        fan = Fan(tuple(element_keys))
+        if policy == "never":
+            return
+        fan = Fan(tuple(outputs), tuple(element_keys))
         size = size_of(fan)
-        self.memory.keep(key, fan, seconds=FAN_SECONDS, size=size, needs=fan)
-        if all(self._writer.find(element) or self.disk.contains(element) for element in fan.element_keys):
-            self._writer.submit(PendingWrite(key, fan, FAN_SECONDS, size, node_type, {}, fan))
+        self.memory.keep(key, fan, seconds=seconds, size=size, needs=fan)
+        if policy == "disk" or (is_worth_disk(seconds, size) and all(map(self._goes_to_disk, fan.element_keys))):
+            self._writer.submit(PendingWrite(key, fan, seconds, size, node_type, _parts(explain), fan))
 
     def scratch(self, key: str) -> Path:
         """The key's own folder, the same in every process, made now if need be. Raises OSError."""
@@ -166,6 +181,9 @@ class ResultCache:
             self.memory.keep(key, snapshot(value), seconds=record.seconds, size=size_of(value), needs=needs)
         return value, needs
 
+    def _goes_to_disk(self, key: str) -> bool:
+        return self._writer.find(key) is not None or self.disk.contains(key)
+
     def _are_met(self, needs: Needs) -> bool:
         if isinstance(needs, Fan):
             return all(map(self.contains, needs.element_keys))
@@ -202,6 +220,12 @@ class ResultCache:
         if node_type not in self._told:
             self._told.add(node_type)
             log.warning("a result of %s is not kept: %s", node_type or "a node", error)
+
+
+def _parts(explain: Explain | None) -> Mapping[str, Any]:
+    if explain is None:
+        return {}
+    return explain() if callable(explain) else explain
 
 
 def needs_of(value: Any) -> Needs:

@@ -54,13 +54,20 @@ def _copy(value: Any, on_cpu: bool) -> Any:
         case "dataclass":
             return _copy_dataclass(cls, value, on_cpu)
         case "tensor":
-            return value.detach().to("cpu", copy=True) if on_cpu else value.detach().clone()
+            return _copy_tensor(value, on_cpu)
         case "array":
             return value.copy()
         case "enum" | "path" | "scalar":
             return value
         case _:
             return _copy_unknown(value)
+
+
+def _copy_tensor(value: Any, on_cpu: bool) -> Any:
+    try:
+        return value.detach().to("cpu", copy=True) if on_cpu else value.detach().clone()
+    except RuntimeError as error:  # no data (meta device), or no memory left
+        raise CannotEncode("", value, f"it cannot be copied ({error})") from error
 
 
 def _copy_dataclass(cls: type, value: Any, on_cpu: bool) -> Any:
@@ -96,11 +103,14 @@ def size_of(value: Any) -> int:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if kind_of(cls) in ("tensor", "array"):
-            total += _OBJECT_BYTES + int(item.nbytes)
-        else:
-            total += _OBJECT_BYTES
-            waiting.extend(_parts(item))
+        total += _OBJECT_BYTES
+        match kind_of(cls):
+            case "tensor":
+                total += item.numel() * item.element_size()
+            case "array":
+                total += item.nbytes
+            case _:
+                waiting.extend(_parts(item))
     return total
 
 

@@ -120,31 +120,35 @@ def test_a_fan_is_present_while_all_its_elements_are(tmp_path: Path) -> None:
     for number in range(3):
         cache.put(f"element{number}", latent(), seconds=1)
     keys = [f"element{number}" for number in range(3)]
-    cache.put_fan("fan", keys, node_type="core.x")
+    cache.put_fan("fan", ["latent"], keys, seconds=3)
     cache.flush()
     for one in (cache, opened(tmp_path)):
         assert one.contains("fan")
         assert one.fan("fan") == keys
-        assert one.get("fan") is None
+        whole = one.get("fan")
+        assert whole is not None
+        assert [item.samples.sum().item() for item in whole["latent"]] == [6, 6, 6]
         assert one.fan("element0") is None
         assert one.fan("nothing") is None
     cache.remove("element1")
     for one in (cache, opened(tmp_path)):
         assert not one.contains("fan")
         assert one.fan("fan") is None
+        assert one.get("fan") is None
 
 
 def test_a_fan_of_nothing_is_present(tmp_path: Path) -> None:
     cache = opened(tmp_path)
-    cache.put_fan("fan", [], node_type="core.x")
+    cache.put_fan("fan", ["image"], [], seconds=0)
     assert cache.contains("fan")
     assert cache.fan("fan") == []
+    assert cache.get("fan") == {"image": []}
 
 
 def test_a_fan_of_cheap_elements_stays_in_ram(tmp_path: Path) -> None:
     cache = opened(tmp_path)
     cache.put("element", {"int": 1}, seconds=0)
-    cache.put_fan("fan", ["element"], node_type="core.x")
+    cache.put_fan("fan", ["int"], ["element"], seconds=1)
     cache.flush()
     assert cache.contains("fan")
     assert not cache.disk.contains("fan")

@@ -49,6 +49,23 @@ def test_gradients_and_views_are_left_behind() -> None:
     assert copy.samples.untyped_storage().nbytes() == 8
 
 
+def test_tensors_made_for_inference_become_ordinary() -> None:
+    with torch.inference_mode():
+        made = torch.zeros(2)
+    copy = snapshot(made)
+    copy.add_(1)
+    assert not copy.is_inference()
+    assert made.sum() == 0
+
+
+def test_sparse_tensors_are_copied_and_those_without_data_refused() -> None:
+    sparse = torch.eye(3).to_sparse()
+    assert torch.equal(snapshot(sparse, on_cpu=True).to_dense(), torch.eye(3))
+    assert size_of(sparse) > 0
+    with pytest.raises(CannotEncode, match="cannot be copied"):
+        snapshot({"t": torch.zeros(2, device="meta")}, on_cpu=True)
+
+
 def test_foreign_objects_are_copied_deeply_or_refused() -> None:
     value = {"set": {1, 2}}
     copy = snapshot(value)
