@@ -46,13 +46,6 @@ class UNetDenoiser:
             )
         if extra:
             raise ValueError(f"this denoiser takes no extra conditioning, but was given {', '.join(sorted(extra))}")
-        shrink = 2 ** (len(config.block_out_channels) - 1)
-        height, width = latents.shape[-2:]
-        if height < shrink or width < shrink:
-            raise ValueError(
-                f"a latent of {width}x{height} is too small for a denoiser that halves it {len(config.block_out_channels) - 1} "
-                f"times; use at least {shrink}x{shrink} latent pixels"
-            )
 
 
 def _is_channels_last(weight: Tensor) -> bool:

@@ -140,8 +140,12 @@ def test_networks_refuse_what_they_were_not_made_for(unet: Any, prompts: Prompts
         network(noise, NOON, tokens=tokens[..., :4], pooled=None, extra={})
     with pytest.raises(ValueError, match="no extra conditioning, but was given sizes"):
         network(noise, NOON, tokens=tokens, pooled=None, extra={"sizes": noise})
-    with pytest.raises(ValueError, match="too small"):
-        network(noise[..., :1], NOON, tokens=tokens, pooled=None, extra={})
+
+
+def test_latents_of_any_size_are_taken(unet: Any, prompts: Prompts) -> None:
+    latents = torch.zeros(1, 4, 1, 5)
+    answer = UNetDenoiser(unet)(latents, NOON, tokens=prompts[0].entries[0].tokens, pooled=None, extra={})
+    assert answer.shape == latents.shape
 
 
 def test_a_network_runs_in_its_own_precision_and_layout(unet: Any, prompts: Prompts, noise: Tensor) -> None:
