@@ -165,7 +165,8 @@ class ResultCache:
 
     def _load(self, key: str) -> tuple[Any, Needs]:
         needs = self.memory.needs_of(key)
-        if needs is not None and (value := self.memory.get(key)) is not None:
+        value = self.memory.get(key)
+        if value is not None and needs is not None:
             return value, needs
         if (pending := self._writer.find(key)) is not None:
             return snapshot(pending.value), pending.needs
