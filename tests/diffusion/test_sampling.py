@@ -36,9 +36,9 @@ CASES = [
 ]
 
 
-def signal_at(timestep: Tensor) -> Tensor:
+def signal_at(timestep: Tensor, spec: NoiseSpec = SD15) -> Tensor:
     """Share of signal at a timestep; between two, by their noise levels."""
-    sigma = torch.from_numpy(np.interp([float(timestep)], range(1000), sigma_table(SD15).numpy())).float()
+    sigma = torch.from_numpy(np.interp([float(timestep)], range(1000), sigma_table(spec).numpy())).float()
     return 1 / (1 + sigma**2)
 
 
@@ -96,6 +96,22 @@ def test_velocity_and_noise_prediction_agree(name: str, noise: Tensor) -> None:
         start = start_latents(torch.zeros_like(noise), noise, schedule)
         results.append(sample(model, start, schedule, generator=torch.Generator().manual_seed(1)))
     torch.testing.assert_close(results[0], results[1], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name, sampler in SAMPLERS.items() if sampler.zero_terminal_snr])
+def test_sampling_can_start_where_no_signal_is_left(name: str, noise: Tensor) -> None:
+    spec = NoiseSpec(prediction="v_prediction", zero_terminal_snr=True)
+
+    def velocity(latents: Tensor, timestep: Tensor) -> Tensor:
+        signal = signal_at(timestep, spec)
+        clean, level = 0.5, (1 - signal).sqrt()
+        return ((latents - clean * signal.sqrt()) / level) * signal.sqrt() - clean * level
+
+    schedule = make_schedule(spec, name, steps=10, spacing="trailing")
+    assert schedule.sigma(0) > 1000
+    start = start_latents(torch.zeros_like(noise), noise, schedule)
+    result = sample(velocity, start, schedule, generator=torch.Generator().manual_seed(1))
+    assert float((result - 0.5).abs().max()) < 0.2
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
