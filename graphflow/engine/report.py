@@ -44,7 +44,7 @@ class RunReport:
 
 
 def files_in(value: Any) -> list[File]:
-    """Every file in a value, in order; looks into lists, tuples and dicts."""
+    """Every file in a value once, in order; looks into lists, tuples and dicts."""
     found: list[File] = []
     stack = [value]
     while stack:
@@ -55,7 +55,7 @@ def files_in(value: Any) -> list[File]:
             stack.extend(reversed(item))
         elif isinstance(item, Mapping):
             stack.extend(reversed(list(item.values())))
-    return found
+    return list({file.name: file for file in found}.values())
 
 
 def describe_value(value: Any, artifact_path: Any) -> Any:
