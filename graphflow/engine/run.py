@@ -66,8 +66,10 @@ class Runner:
         emit: events.EventSink,
         run: str,
         provenance: Callable[[], dict[str, str]] = dict,
+        use_cache: bool = True,
     ) -> None:
         self.graph = graph
+        self._use_cache = use_cache
         self.recipes = Recipes(graph, services)
         self.outcome = Outcome()
         self._services = services
@@ -123,7 +125,7 @@ class Runner:
         return key is not None and self._is_stored(key)
 
     def _is_stored(self, key: str) -> bool:
-        if key in self._missing:
+        if key in self._missing or (key not in self._told and not self._use_cache):
             return False
         if self._services.cache.contains(key):
             return True

@@ -50,6 +50,8 @@ class Graph:
     """What messages call the workflow."""
     folder: Path = Path()
     """Folder that input files are relative to."""
+    text: str = ""
+    """The saved form, parameters set: what goes into the files that a run makes."""
     index: dict[str, int] = field(default_factory=dict)
     """Position by id."""
 

@@ -33,6 +33,8 @@ class RunRequest:
     control: RunControl = field(default_factory=RunControl)
     emit: EventSink = _quiet
     provenance: Callable[[], dict[str, str]] = _no_provenance
+    use_cache: bool = True
+    """Whether results of earlier runs will do."""
 
 
 class Executor(Protocol):

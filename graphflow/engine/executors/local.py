@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from graphflow.engine.events import ArtifactReady, Event, NodeFailed, RunFinished, RunStarted, RunStatus
@@ -27,36 +28,56 @@ log = logging.getLogger("graphflow.engine")
 class LocalExecutor:
     """Runs one graph at a time on one device."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(
+        self,
+        services: Callable[[RunRequest], Services],
+        after: Callable[[RunRequest, RunReport], None] = lambda request, report: None,
+    ) -> None:
+        """`services` gives what a run may use; `after` is called in the worker once a run is over."""
         self._services = services
+        self._after = after
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="graphflow-device")
 
     def submit(self, request: RunRequest) -> Future[RunReport]:
         """Queue a run behind those that were queued before."""
-        return self._worker.submit(run_graph, request, self._services)
+        return self._worker.submit(self._run, request)
+
+    def _run(self, request: RunRequest) -> RunReport:
+        return run_graph(request, self._services, self._after)
 
     def close(self) -> None:
         """Finish what runs and end the worker."""
         self._worker.shutdown(wait=True, cancel_futures=True)
 
 
-def run_graph(request: RunRequest, services: Services) -> RunReport:
+def run_graph(
+    request: RunRequest,
+    services: Callable[[RunRequest], Services],
+    after: Callable[[RunRequest, RunReport], None] = lambda request, report: None,
+) -> RunReport:
     """Run a graph in the calling thread. Never raises: whatever goes wrong, inside a node or not, ends in the report."""
-    return _Run(request, services).report()
+    return _Run(request, services, after).report()
 
 
 class _Run:
     """One run from its first event to its last."""
 
-    def __init__(self, request: RunRequest, services: Services) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        services: Callable[[RunRequest], Services],
+        after: Callable[[RunRequest, RunReport], None],
+    ) -> None:
         self._request = request
-        self._services = services
+        self._make_services = services
+        self._after = after
         self._graph: Graph = request.graph
         self._failed: list[NodeFailed] = []
         self._artifacts: list[ArtifactReady] = []
         self._values: dict[str, Any] = {}
         self._described: dict[str, Any] = {}
         self._runner: Runner | None = None
+        self._artifact_path: Callable[[str], Path] = Path
         self._started = time.perf_counter()
 
     def report(self) -> RunReport:
@@ -75,7 +96,11 @@ class _Run:
             message=message,
             records=partial(_records, self._runner) if self._runner is not None else dict,
         )
-        self._tell_end(report)
+        try:
+            self._after(self._request, report)
+            self._tell_end(report)
+        except Exception:  # the run is over; what follows it must not take the report away
+            log.exception("something failed after run %s", report.run)
         return report
 
     def _guarded(self) -> tuple[RunStatus, str]:
@@ -98,13 +123,16 @@ class _Run:
     def _run(self) -> None:
         request = self._request
         self._emit(RunStarted(run=request.run, nodes=len(self._graph.nodes)))
+        services = self._make_services(request)
+        self._artifact_path = services.artifacts.path
         self._runner = Runner(
             self._graph,
-            self._services,
+            services,
             control=request.control,
             emit=self._emit,
             run=request.run,
             provenance=request.provenance,
+            use_cache=request.use_cache,
         )
         targets = find_targets(self._graph, request.targets)
         exposed = {source.node for source in self._graph.outputs.values()}
@@ -118,7 +146,7 @@ class _Run:
         node = self._graph.nodes[index].id
         for task in tasks:
             for file in files_in(task.result or {}):
-                path = str(self._services.artifacts.path(file.name))
+                path = str(self._artifact_path(file.name))
                 event = ArtifactReady(
                     run=self._request.run,
                     node=node,
@@ -137,7 +165,7 @@ class _Run:
                 values = [(result or {})[source.output] for result in results]
                 value = values if self._graph.nodes[source.node].is_mapped else values[0]
                 self._values[name] = value
-                self._described[name] = describe_value(value, self._services.artifacts.path)
+                self._described[name] = describe_value(value, self._artifact_path)
 
     def _emit(self, event: Event) -> None:
         if isinstance(event, NodeFailed):
@@ -145,19 +173,17 @@ class _Run:
         self._request.emit(event)
 
     def _tell_end(self, report: RunReport) -> None:
-        end = RunFinished(
-            run=report.run,
-            status=report.status,
-            outputs=self._described,
-            executed=report.executed,
-            cached=report.cached,
-            seconds=round(report.seconds, 6),
-            message=report.message,
+        self._request.emit(
+            RunFinished(
+                run=report.run,
+                status=report.status,
+                outputs=self._described,
+                executed=report.executed,
+                cached=report.cached,
+                seconds=round(report.seconds, 6),
+                message=report.message,
+            )
         )
-        try:
-            self._request.emit(end)
-        except Exception:  # the run is over; a broken listener must not take the report away
-            log.exception("the listener of run %s failed at its end", report.run)
 
 
 def _records(runner: Runner) -> dict[str, NodeRecord]:
