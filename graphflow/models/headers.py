@@ -71,7 +71,7 @@ def read_headers(path: Path) -> WeightHeaders:
     """
     if path.name.endswith(INDEX_SUFFIX):
         return _read_index(path)
-    if path.suffix in PICKLE_SUFFIXES and not _is_safetensors(path):
+    if holds_pickle(path):
         return _read_pickle(path)
     return read_safetensors_header(path)
 
@@ -155,14 +155,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _is_safetensors(path: Path) -> bool:
-    """Whether a file with another ending starts like a safetensors file: a length, then `{`."""
+def holds_pickle(path: Path) -> bool:
+    """Whether a file with a pickle's ending is one; some hold safetensors, which start with a length and `{`."""
+    if path.suffix not in PICKLE_SUFFIXES:
+        return False
     try:
         with path.open("rb") as file:
             start = file.read(9)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    return len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] <= MAX_HEADER_BYTES
+    return not (len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] <= MAX_HEADER_BYTES)
 
 
 def _read_pickle(path: Path) -> WeightHeaders:

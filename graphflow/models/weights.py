@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from graphflow.errors import ModelError
-from graphflow.models.headers import PICKLE_SUFFIXES, TensorHeader, needs_pickle
+from graphflow.models.headers import TensorHeader, holds_pickle, needs_pickle
 
 SAFETENSORS_NAMES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
@@ -57,7 +57,7 @@ class WeightReader:
             if path in self._pickled:
                 return self._pickled[path][header.name]
             if path not in self._files:
-                if path.suffix in PICKLE_SUFFIXES and zipfile.is_zipfile(path):
+                if holds_pickle(path):
                     self._pickled[path] = read_torch_file(path)
                     return self._pickled[path][header.name]
                 self._files[path] = self._stack.enter_context(safe_open(path, framework="pt", device="cpu"))

@@ -43,7 +43,7 @@ def unet_sizes(tensors: Tensors) -> Sizes | None:
     levels = range(outline.levels)
     channels = [tensors[f"down_blocks.{level}.resnets.0.conv1.weight"].shape[0] for level in levels]
     attends = [f"down_blocks.{level}.attentions.0.norm.weight" in tensors for level in levels]
-    depths = [max(1, count(tensors, f"down_blocks.{level}.attentions.0.transformer_blocks.{{}}.norm1.weight")) for level in levels]
+    depths = [_depth(tensors, f"down_blocks.{level}" if attends[level] else "mid_block") for level in levels]
     attended = [channel for channel, attention in zip(channels, attends, strict=True) if attention] + channels[-1:]
     groups = largest_common(channels, _GROUPS)
     seen = {
@@ -61,6 +61,10 @@ def unet_sizes(tensors: Tensors) -> Sizes | None:
         seen,
         {"attention_head_dim": largest_common(attended, _HEADS), "norm_num_groups": groups, "sample_size": _SAMPLE_SIZE},
     )
+
+
+def _depth(tensors: Tensors, block: str) -> int:
+    return count(tensors, f"{block}.attentions.0.transformer_blocks.{{}}.norm1.weight")
 
 
 def vae_sizes(tensors: Tensors) -> Sizes | None:
