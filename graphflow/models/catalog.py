@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
-from graphflow.errors import ModelNotFound
+from graphflow.errors import ModelError, ModelNotFound
 from graphflow.models.headers import SHARD, WEIGHT_SUFFIXES
 from graphflow.models.hub import HubName, cached_model, download_model, parse_hub_name
 from graphflow.models.source import CONFIG_FILE, PIPELINE_FILE
@@ -79,6 +79,8 @@ class ModelCatalog:
             return download_model(hub_name, kind=kind or "checkpoints", cache_folder=self.hub_cache)
         except ModelNotFound as error:
             raise ModelNotFound(f"{self._not_found(name, kind)} As a hub name: {error}") from error
+        except ModelError as error:
+            raise ModelError(f'the model "{name}" is not on this machine, and {error}') from error
 
     def candidates(self, name: str, kind: str | None = None) -> Iterator[Path]:
         """Local files and folders that the name fits, best first."""

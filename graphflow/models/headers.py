@@ -86,7 +86,7 @@ def read_safetensors_header(path: Path) -> WeightHeaders:
                 raise _damaged(path, f"it has {size} bytes, too few for a safetensors file")
             (length,) = struct.unpack("<Q", prefix)
             if length > MAX_HEADER_BYTES:
-                raise _damaged(path, f"it says that its header has {length} bytes; at most {MAX_HEADER_BYTES} are allowed")
+                raise _damaged(path, f"it does not start as a safetensors file, with a header of at most {MAX_HEADER_BYTES} bytes")
             if 8 + length > size:
                 raise _damaged(path, f"it ends after {size} bytes, before the end of its header of {length} bytes")
             header = json.loads(file.read(length))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from graphflow.errors import ModelError, ModelNotFound
-from graphflow.models.headers import PICKLE_SUFFIXES, SAFETENSORS_SUFFIX, SHARD, read_json
+from graphflow.models.headers import PICKLE_SUFFIXES, SAFETENSORS_SUFFIX, SHARD, WEIGHT_SUFFIXES, read_json
 from graphflow.models.source import CONFIG_FILE, PIPELINE_FILE, pipeline_networks, weights_in
 
 _HUB_NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?(?::(?P<file>[\w./ -]+))?")
@@ -28,9 +28,9 @@ class HubName:
 
 
 def parse_hub_name(name: str) -> HubName | None:
-    """The parts of `owner/name[@revision][:file]`; None if the text is no such name."""
+    """The parts of `owner/name[@revision][:file]`; None if the text is no such name, or rather a path: `weights/mine.safetensors`."""
     match = _HUB_NAME.fullmatch(name)
-    if match is None or ".." in name or match["repo"].startswith((".", "-")):
+    if match is None or ".." in name or match["repo"].startswith((".", "-")) or match["repo"].endswith(WEIGHT_SUFFIXES):
         return None
     return HubName(match["repo"], match["revision"], match["file"])
 
