@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import (
@@ -66,8 +66,8 @@ class Settings(BaseSettings):
     """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""
     vram: Size | None = None
     """Budget for weights on the device, e.g. `12GiB`; None means what the device has."""
-    precision: str = "auto"
-    """`auto`, `fp32`, `bf16` or `fp16`."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of model weights; `auto` is right for the device."""
     attention: str = "sdpa"
     """Attention backend; part of every result's key."""
     cache_ram: Size | None = None
