@@ -32,7 +32,10 @@ class GraphNode:
     mapped: frozenset[str] = frozenset()
     """Inputs taken element by element: element i of the list that comes in; for a list port, a list of that element alone."""
     zipped: frozenset[tuple[str, int]] = frozenset()
-    """Links of list ports (input, position) that bring a list whose element i is taken, beside links that are taken whole. Only subgraphs that are mapped make these."""
+    """Links of list ports (input, position) that bring a list whose element i is taken, beside links that are taken whole.
+
+    Only subgraphs that are mapped make these.
+    """
 
     @property
     def is_mapped(self) -> bool:

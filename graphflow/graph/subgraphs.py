@@ -1,0 +1,63 @@
+"""Opening the workflow files that `workflow:` nodes stand for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from graphflow.authoring.describe import InputSchema
+from graphflow.errors import WorkflowError
+from graphflow.graph.document import Document
+from graphflow.graph.graph import NodeTypes
+from graphflow.graph.links import is_subgraph, split_place, subgraph_file
+from graphflow.graph.load import load_document
+from graphflow.graph.migrate import migrate_document
+
+
+class Subgraphs:
+    """Workflow files opened and migrated once, however often they are used."""
+
+    def __init__(self, types: NodeTypes) -> None:
+        self._types = types
+        self._opened: dict[Path, Document | WorkflowError] = {}
+
+    def open(self, doc: Document, type_name: str) -> Document:
+        """The file that a `workflow:<file>` type of a document names. Raises WorkflowError."""
+        file = subgraph_file(type_name)
+        path = real_path(doc.folder / file)
+        if path not in self._opened:
+            label = os.path.normpath(os.path.join(os.path.dirname(doc.label), file))
+            try:
+                opened = load_document(path)
+                opened.path, opened.label = path, label
+                self._opened[path] = migrate_document(opened, self._types)[0]
+            except WorkflowError as error:
+                self._opened[path] = error
+        found = self._opened[path]
+        if isinstance(found, WorkflowError):
+            raise found
+        return found
+
+
+def real_path(path: Path) -> Path:
+    """The file itself, however it was named."""
+    return Path(os.path.realpath(path))
+
+
+def find_input(doc: Document, place: str, types: NodeTypes, subgraphs: Subgraphs) -> InputSchema | None:
+    """The input port behind `node.input`, followed into subgraphs; None when there is none. Raises WorkflowError for a broken subgraph."""
+    seen = set()
+    while True:
+        id, name = split_place(place)
+        node = doc.nodes.get(id)
+        if node is None:
+            return None
+        if not is_subgraph(node.type):
+            schema = types.schema(node.type)
+            return schema.input(name) if schema is not None else None
+        doc = subgraphs.open(doc, node.type)
+        places = doc.params.get(name)
+        if not places or (doc.path, name) in seen:
+            return None
+        seen.add((doc.path, name))
+        place = places[0]
