@@ -220,8 +220,8 @@ class FakeContext:
             raise RunCancelled("the test cancelled the run")
 
 
-def load_node(folder: Path, name: str) -> type[Node]:
-    """The node class `name` of the pack in a folder, imported as graphflow imports it.
+def load_node(folder: Path, name: str) -> type[Any]:
+    """The node class `name` of the pack in a folder, imported as graphflow imports it. Any: which class it is shows only then.
 
     Raises PackError when the folder is no pack, holds no such node, or its file cannot be imported.
     """

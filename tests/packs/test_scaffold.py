@@ -19,9 +19,9 @@ def test_new_pack_loads_without_a_change(home: Path) -> None:
     written = scaffold_pack(home / "packs", "glow")
     assert all(path.is_file() for path in written)
     registry = build_registry(Settings(home=home, packs=""))
-    schema = registry.schema("glow.brighten")
+    schema = registry.schema("glow.spot")
     assert schema is not None
-    assert (schema.category, schema.help) == ("image", "Make a picture brighter or darker.")
+    assert (schema.category, schema.help) == ("image", "Draw a soft spot of light on a dark ground.")
     assert registry.pack_error("glow") is None
 
 
