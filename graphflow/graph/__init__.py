@@ -5,6 +5,8 @@ from graphflow.graph.document import FORMAT, Document, SavedNode
 from graphflow.graph.graph import Graph, GraphNode, NodeTypes, Source
 from graphflow.graph.load import load_document, parse_document
 from graphflow.graph.migrate import migrate_document
+from graphflow.graph.params import set_params
+from graphflow.graph.save import dump_document, save_document
 from graphflow.graph.shape import document_from
 
 __all__ = [
@@ -19,7 +21,10 @@ __all__ = [
     "Source",
     "check",
     "document_from",
+    "dump_document",
     "load_document",
     "migrate_document",
     "parse_document",
+    "save_document",
+    "set_params",
 ]

@@ -9,19 +9,19 @@ from typing import Any, Protocol
 
 from graphflow.authoring.describe import InputSchema
 from graphflow.errors import Finding, WorkflowError
-from graphflow.graph.connections import Connections
+from graphflow.graph.checking.connections import Connections
+from graphflow.graph.checking.expand import Flat, FlatNode, expand
+from graphflow.graph.checking.fans import WHOLE, Elementwise, in_fan, own_map
+from graphflow.graph.checking.packs import newer_packs
+from graphflow.graph.checking.type_table import NodePorts, TypeTable
+from graphflow.graph.checking.values import InputCheck
+from graphflow.graph.checking.wiring import Links, Wiring
 from graphflow.graph.document import Document
-from graphflow.graph.expand import Flat, FlatNode, expand
-from graphflow.graph.fans import WHOLE, Elementwise, in_fan, own_map
 from graphflow.graph.findings import FindingList
 from graphflow.graph.graph import Graph, GraphNode, NodeTypes, Source
 from graphflow.graph.links import each_link
 from graphflow.graph.migrate import migrate_document
 from graphflow.graph.order import cycle_text, cycles, topological_order
-from graphflow.graph.packs import newer_packs
-from graphflow.graph.type_table import NodePorts, TypeTable
-from graphflow.graph.values import InputCheck
-from graphflow.graph.wiring import Links, Wiring
 
 
 class FileFinder(Protocol):

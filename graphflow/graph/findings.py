@@ -8,7 +8,7 @@ from typing import Any
 
 from graphflow.errors import Finding, Severity, WorkflowError
 
-_GUESSES = 40
+_GUESSES = 20
 """Near spellings looked for in one check: comparing names is slow, and a file with hundreds of wrong ones has another problem."""
 
 
@@ -47,7 +47,7 @@ class FindingList:
         names = list(known)
         if self._guesses > 0:
             self._guesses -= 1
-            close = difflib.get_close_matches(word, names[:5000], n=3, cutoff=0.6)
+            close = difflib.get_close_matches(word, names[:2000], n=3, cutoff=0.6)
             if close:
                 return f"did you mean {or_list(close)}?"
         return f"known are {name_list(names)}." if names else "there are none."

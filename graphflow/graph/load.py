@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -77,8 +78,8 @@ def _parse(text: str, label: str, findings: FindingList) -> Any:  # parsed JSON
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(items)
         if len(made) != len(items):
-            names = [name for name, _ in items]
-            repeated.extend((made, name) for name in made if names.count(name) > 1)
+            times = Counter(name for name, _ in items)
+            repeated.extend((made, name) for name, count in times.items() if count > 1)
         return made
 
     def constant(name: str) -> None:

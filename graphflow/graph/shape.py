@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ def _is_our_format(obj: dict[str, Any], label: str, findings: FindingList) -> bo
         findings.add(message, file=label, code="bad_format", value=number)
         return False
     if number > FORMAT:
-        message = f"the file has format {number}; this graphflow reads up to format {FORMAT}. Update graphflow to open it."
+        message = (
+            f"the file has format {number}; this graphflow reads up to format {FORMAT}. Update graphflow to open it."
+        )
         findings.add(message, file=label, code="newer_format", value=number)
         return False
     upgrade(obj)
@@ -193,7 +196,7 @@ class _Shape:
         if type(given) is not list or not all(type(name) is str for name in given):
             self._wrong(f'"map" is {quoted(given)}; write a list of input names, such as ["image"].', id)
             return []
-        for name in sorted({name for name in given if given.count(name) > 1} if len(given) < 1000 else set()):
+        for name in sorted(name for name, times in Counter(given).items() if times > 1):
             self._wrong(f'"map" names the input "{name}" twice; name it once.', id, name)
         return list(given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from graphflow.authoring.describe import InputSchema
@@ -44,20 +45,33 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def find_input(doc: Document, place: str, types: NodeTypes, subgraphs: Subgraphs) -> InputSchema | None:
-    """The input port behind `node.input`, followed into subgraphs; None when there is none. Raises WorkflowError for a broken subgraph."""
-    seen = set()
-    while True:
+@dataclass(frozen=True, slots=True)
+class FoundInput:
+    """The port that a place sets in the end."""
+
+    port: InputSchema
+    mapped: bool
+    """Whether a node on the way is mapped over it, so that it takes a list of values."""
+
+
+def find_input(doc: Document, place: str, types: NodeTypes, subgraphs: Subgraphs) -> FoundInput | None:
+    """The input behind `node.input`, followed into subgraphs; None when there is none. Raises WorkflowError for a broken subgraph."""
+    seen: set[tuple[Path | None, str]] = set()
+    mapped = False
+    while (doc.path, place) not in seen:
+        seen.add((doc.path, place))
         id, name = split_place(place)
         node = doc.nodes.get(id)
         if node is None:
             return None
+        mapped = mapped or name in node.map
         if not is_subgraph(node.type):
             schema = types.schema(node.type)
-            return schema.input(name) if schema is not None else None
+            port = schema.input(name) if schema is not None else None
+            return FoundInput(port, mapped) if port is not None else None
         doc = subgraphs.open(doc, node.type)
         places = doc.params.get(name)
-        if not places or (doc.path, name) in seen:
+        if not places:
             return None
-        seen.add((doc.path, name))
         place = places[0]
+    return None

@@ -171,9 +171,7 @@ def _hand_down(sheet: Sheet, id: str, child: Sheet, findings: FindingList) -> No
             child.given.setdefault(node, {})[input] = one
 
 
-def _map(
-    sheet: Sheet, id: str, names: list[str], given: dict[str, Given], fan: Fan, findings: FindingList
-) -> None:
+def _map(sheet: Sheet, id: str, names: list[str], given: dict[str, Given], fan: Fan, findings: FindingList) -> None:
     lists = {}
     for name in names:
         one = given.get(name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphflow.authoring.describe import InputSchema, TypeSchema, connects
-from graphflow.graph.expand import FlatNode
-from graphflow.graph.fans import Elementwise
+from graphflow.graph.checking.expand import FlatNode
+from graphflow.graph.checking.fans import Elementwise
+from graphflow.graph.checking.type_table import NodePorts
+from graphflow.graph.checking.wiring import Links
 from graphflow.graph.findings import FindingList
-from graphflow.graph.type_table import NodePorts
-from graphflow.graph.wiring import Links
 
 
 class Connections:

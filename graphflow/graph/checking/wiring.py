@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from graphflow.graph.expand import Flat, Sheet
+from graphflow.graph.checking.expand import Flat, Sheet
+from graphflow.graph.checking.type_table import NodePorts, output_list
 from graphflow.graph.findings import FindingList
 from graphflow.graph.graph import Source
 from graphflow.graph.links import split_place
-from graphflow.graph.type_table import NodePorts, output_list
 
 Links = dict[str, tuple[Source, ...]]
 
@@ -48,10 +48,10 @@ class Wiring:
             ports = self._ports[index]
             return Source(index, output) if ports is None or output in ports.outputs else None
         if sheet is first and id not in sheet.broken:
-            message = f'{_subject(place, exposed)}, but there is no node "{id}"; {self._findings.near(id, sheet.doc.nodes)}'
-            self._findings.add(
-                message, file=sheet.doc.label, node=node, input=input, code="unknown_node", value=place
+            message = (
+                f'{_subject(place, exposed)}, but there is no node "{id}"; {self._findings.near(id, sheet.doc.nodes)}'
             )
+            self._findings.add(message, file=sheet.doc.label, node=node, input=input, code="unknown_node", value=place)
         return None
 
     def outputs(self) -> dict[str, Source]:
@@ -86,7 +86,9 @@ class Wiring:
                 return
             known = list(sheet.children[id].doc.params)
         else:
-            message = f'the parameter "{param}" sets "{place}", but there is no node "{id}"; {near(id, sheet.doc.nodes)}'
+            message = (
+                f'the parameter "{param}" sets "{place}", but there is no node "{id}"; {near(id, sheet.doc.nodes)}'
+            )
             self._findings.add(message, file=sheet.doc.label, code="unknown_node", value=place)
             return
         message = f'the parameter "{param}" sets "{place}", but the node has no input "{name}"; {near(name, known)}'

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from graphflow.graph.expand import Fan, FlatNode
+from graphflow.graph.checking.expand import Fan, FlatNode
+from graphflow.graph.checking.type_table import NodePorts
 from graphflow.graph.findings import FindingList
 from graphflow.graph.graph import Source
-from graphflow.graph.type_table import NodePorts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
+import pytest
+
 from graphflow import (
     Field,
     InputFile,
@@ -229,4 +231,7 @@ class SampleTypes:
         return difflib.get_close_matches(type_name, list(self._schemas), n=3)
 
 
-TYPES = SampleTypes()
+@pytest.fixture(scope="session")
+def types() -> SampleTypes:
+    """The node types above."""
+    return SampleTypes()

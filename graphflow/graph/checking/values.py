@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from graphflow.authoring.describe import InputSchema, problems
+from graphflow.graph.checking.expand import FlatNode, Sheet, add_not_a_list, add_unequal_lists
+from graphflow.graph.checking.fans import Elementwise
+from graphflow.graph.checking.type_table import NodePorts
+from graphflow.graph.checking.wiring import Links
 from graphflow.graph.document import Document
-from graphflow.graph.expand import FlatNode, Sheet, add_not_a_list, add_unequal_lists
-from graphflow.graph.fans import Elementwise
 from graphflow.graph.findings import FindingList
-from graphflow.graph.type_table import NodePorts
-from graphflow.graph.wiring import Links
 
 Missing = Callable[[InputSchema, str, Path], str | None]
 Place = tuple[str, str, str]
