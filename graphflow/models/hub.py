@@ -79,21 +79,15 @@ def is_complete(folder: Path) -> bool:
 
 
 def cached_model(name: HubName, *, kind: str = "checkpoints", cache_folder: Path | None = None) -> Path | None:
-    """The model in the hub's own cache on this machine, if it is there as a whole; touches no network."""
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    """The model in the hub's own cache on this machine, if it is there as a whole; touches no network.
 
-    try:
-        if name.file is not None:
-            path = hf_hub_download(
-                name.repo, name.file, revision=name.revision, cache_dir=cache_folder, local_files_only=True
-            )
-            return Path(str(path))
-        folder = Path(
-            str(snapshot_download(name.repo, revision=name.revision, cache_dir=cache_folder, local_files_only=True))
-        )
-    except (LocalEntryNotFoundError, HFValidationError):
+    Of a repository of single files, the name without file means the one that was fetched.
+    """
+    folder = _snapshot(name, cache_folder)
+    if folder is None:
         return None
+    if name.file is not None:
+        return folder / name.file if (folder / name.file).is_file() else None
     if kind == "tokenizers":
         return folder if (folder / "tokenizer_config.json").is_file() or (folder / "vocab.json").is_file() else None
     if is_complete(folder):
@@ -102,15 +96,25 @@ def cached_model(name: HubName, *, kind: str = "checkpoints", cache_folder: Path
     return singles[0] if len(singles) == 1 and not (folder / PIPELINE_FILE).is_file() else None
 
 
+def _snapshot(name: HubName, cache_folder: Path | None) -> Path | None:
+    """The folder of a revision in the hub's cache, whole or not: graphflow fetches only what it needs, and judges that itself."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    repository = Path(cache_folder or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name.repo, repo_type="model")
+    revision = name.revision or constants.DEFAULT_REVISION
+    reference = repository / "refs" / revision
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    folder = repository / "snapshots" / commit
+    return folder if folder.is_dir() else None
+
+
 def download_model(name: HubName, *, kind: str = "checkpoints", cache_folder: Path | None = None) -> Path:
     """Fetch a model from the hub (`HF_ENDPOINT`, `HF_TOKEN`) into the hub's cache. Raises ModelNotFound or ModelError."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
         HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -122,7 +126,7 @@ def download_model(name: HubName, *, kind: str = "checkpoints", cache_folder: Pa
         files = [sibling.rfilename for sibling in info.siblings or []]
         wanted = _wanted_files(name, files, kind=kind)
         folder = snapshot_download(
-            name.repo, revision=info.sha or name.revision, cache_dir=cache_folder, allow_patterns=wanted, endpoint=endpoint
+            name.repo, revision=name.revision, cache_dir=cache_folder, allow_patterns=wanted, endpoint=endpoint
         )
     except GatedRepoError as error:
         raise ModelError(
@@ -134,7 +138,7 @@ def download_model(name: HubName, *, kind: str = "checkpoints", cache_folder: Pa
         raise ModelNotFound(
             f"there is no public model {name.repo} {where}; check the spelling, or log in with `hf auth login` if it is private"
         ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (_http_error(), OSError) as error:
         raise ModelError(f"{name.repo} could not be fetched: the hub ({where}) gave no usable answer ({_brief(error)}); try again") from error
     single = len(wanted) == 1 or name.file is not None
     return Path(str(folder)) / wanted[0] if single and not wanted[0].endswith(".json") else Path(str(folder))
@@ -159,6 +163,13 @@ def _wanted_files(name: HubName, files: list[str], *, kind: str) -> list[str]:
             f"{name.repo} has {len(singles)} models; name one: " + ", ".join(f"{name.repo}:{path}" for path in singles[:10])
         )
     raise ModelNotFound(f"{name.repo} has neither {PIPELINE_FILE} nor {CONFIG_FILE} nor a .safetensors file; name the file: owner/name:file")
+
+
+def _http_error() -> type[Exception]:
+    """The base of what the hub's HTTP library raises; which library that is depends on huggingface_hub's version."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(base for base in HfHubHTTPError.__mro__[1:] if issubclass(base, Exception))
 
 
 def _brief(error: Exception) -> str:
