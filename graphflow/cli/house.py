@@ -35,9 +35,11 @@ def read_settings(**given: Any) -> Settings:
 @contextmanager
 def open_app(settings: Settings | None = None, *, dev: bool = False) -> Iterator[App]:
     """The app, closed at the end."""
+    chosen = read_settings() if settings is None else settings
+
     from graphflow.app import build_app
 
-    app = build_app(read_settings() if settings is None else settings, dev=dev)
+    app = build_app(chosen, dev=dev)
     try:
         yield app
     finally:

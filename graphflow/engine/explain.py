@@ -41,7 +41,7 @@ class RunHistory:
         return [f'{newest["workflow"]}, node "{node}":', *explain(node, newest["nodes"], newest.get("before"))]
 
     def _path(self, workflow: str) -> Path:
-        return self._folder / f"{blake2b(workflow.encode(), digest_size=10).hexdigest()}.json"
+        return self._folder / f"{blake2b(workflow.encode('utf-8', 'surrogatepass'), digest_size=10).hexdigest()}.json"
 
     def _runs_with(self, node: str) -> list[dict[str, Any]]:
         entries = [_read(path) for path in self._folder.glob("*.json")] if self._folder.is_dir() else []

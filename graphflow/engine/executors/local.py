@@ -96,11 +96,11 @@ class _Run:
             message=message,
             records=partial(_records, self._runner) if self._runner is not None else dict,
         )
-        try:
-            self._after(self._request, report)
-            self._tell_end(report)
-        except Exception:  # the run is over; what follows it must not take the report away
-            log.exception("something failed after run %s", report.run)
+        for follow in (partial(self._after, self._request), self._tell_end):
+            try:
+                follow(report)
+            except Exception:  # the run is over; what follows it must take away neither its last event nor its report
+                log.exception("something failed after run %s", report.run)
         return report
 
     def _guarded(self) -> tuple[RunStatus, str]:
