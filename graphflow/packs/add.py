@@ -63,7 +63,11 @@ def _add_folder(folder: Path, settings: Settings, *, requirements: bool, replace
     manifest = read_manifest(folder)
     _refuse_unfit(manifest, folder)
     target = settings.packs_folder / manifest.name
-    _refuse_namesakes(manifest.name, target, settings, replace=replace)
+    _refuse_namesakes(manifest.name, {target, folder.resolve()}, settings)
+    if target.exists() and not replace:
+        raise PackError(
+            f'the pack "{manifest.name}" is there already: {target}. Replace it on purpose, or remove it first.'
+        )
     lacking = missing(manifest.requirements)
     if lacking and requirements:
         install(lacking)
@@ -81,12 +85,11 @@ def _refuse_unfit(manifest: PackManifest, folder: Path) -> None:
         )
 
 
-def _refuse_namesakes(name: str, target: Path, settings: Settings, *, replace: bool) -> None:
+def _refuse_namesakes(name: str, own: set[Path], settings: Settings) -> None:
+    """Raise PackError when another pack has the name. `own` are the folder that is added, and the one that it goes to."""
     known = next((source for source in discover(settings, graphflow.__version__) if source.name == name), None)
-    if known is not None and known.folder != target:
+    if known is not None and known.folder not in own and known.folder.resolve() not in own:
         raise PackError(f'the pack "{name}" is there already: {known.place}. Remove that one first.')
-    if target.exists() and not replace:
-        raise PackError(f'the pack "{name}" is there already: {target}. Replace it on purpose, or remove it first.')
 
 
 def _copy_whole(folder: Path, target: Path) -> None:

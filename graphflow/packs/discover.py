@@ -51,6 +51,8 @@ def discover(settings: Settings, graphflow_version: str) -> tuple[PackSource, ..
     first: dict[str, PackSource] = {}
     found = []
     for source in _sources(settings):
+        if source.name in first and first[source.name].folder.resolve() == source.folder.resolve():
+            continue
         checked = _with_problems(source, first.get(source.name), graphflow_version)
         if not checked.problem:
             first[checked.name] = checked

@@ -70,6 +70,19 @@ def test_pack_that_is_there_already_is_replaced_only_on_purpose(
     assert build_registry(settings).schema("sums.twice") is not None
 
 
+def test_pack_that_is_in_use_from_its_folder_can_be_added(home: Path, write_pack: WritePack, tmp_path: Path) -> None:
+    folder = write_pack("sums", {"maths/add.py": ADD}, inside=tmp_path)
+    add_pack(folder, Settings(home=home, packs=str(folder)))
+    assert build_registry(Settings(home=home, packs="")).schema("sums.add") is not None
+
+
+def test_pack_whose_name_is_taken_elsewhere_is_refused(home: Path, write_pack: WritePack, tmp_path: Path) -> None:
+    taken = write_pack("sums", {"maths/add.py": ADD}, inside=tmp_path / "taken")
+    folder = write_pack("sums", {"maths/add.py": ADD}, inside=tmp_path / "new")
+    with pytest.raises(PackError, match="there already"):
+        add_pack(folder, Settings(home=home, packs=str(taken)))
+
+
 def test_missing_requirements_are_named_and_not_installed(
     settings: Settings, write_pack: WritePack, tmp_path: Path
 ) -> None:

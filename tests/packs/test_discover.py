@@ -103,6 +103,12 @@ def test_second_pack_of_a_name_says_where_the_first_is(home: Path, write_pack: W
     assert registry.pack_error("sums") is None
 
 
+def test_folder_that_is_named_twice_is_one_pack(home: Path, write_pack: WritePack) -> None:
+    folder = write_pack("sums", {"add.py": ADD})
+    settings = Settings(home=home, packs=os.pathsep.join([str(folder), str(folder.parent)]))
+    assert [(source.name, source.problem) for source in discover(settings, "0.3.0")] == [("core", ""), ("sums", "")]
+
+
 @pytest.mark.parametrize(
     ("manifest", "error"),
     [
