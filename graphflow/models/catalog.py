@@ -118,7 +118,9 @@ class ModelCatalog:
         return found
 
     def _not_found(self, name: str, kind: str | None) -> ModelNotFound:
-        places = [str(folder) for folder in (self._named_folders(kind) if kind else [self.zoo_folder, self.models_folder])]
+        places = [
+            str(folder) for folder in (self._named_folders(kind) if kind else [self.zoo_folder, self.models_folder])
+        ]
         places += [f"as a path from {folder}" for folder in (*self.base_folders, Path.cwd()) if self.allow_paths]
         near = difflib.get_close_matches(name, [entry.name for entry in self.entries(kind)], n=3, cutoff=0.5)
         suggestion = f" Did you mean {' or '.join(near)}?" if near else ""
@@ -133,9 +135,13 @@ class ModelCatalog:
 def is_plain_name(name: str) -> bool:
     """Whether a text names something inside a folder: relative, no drive, no `..`, no leading dot."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return bool(parts) and not any(
-        (PurePosixPath(name).is_absolute(), PureWindowsPath(name).drive, PureWindowsPath(name).root, "\0" in name)
-    ) and not any(part.startswith(("..", "~")) for part in parts)
+    return (
+        bool(parts)
+        and not any(
+            (PurePosixPath(name).is_absolute(), PureWindowsPath(name).drive, PureWindowsPath(name).root, "\0" in name)
+        )
+        and not any(part.startswith(("..", "~")) for part in parts)
+    )
 
 
 def _existing(folder: Path, name: str) -> Iterator[Path]:

@@ -154,13 +154,19 @@ def pick_device(setting: str = "auto") -> torch.device:
             raise ModelError(f'the device "{setting}" is not available: torch sees no Apple GPU here; use cpu')
         return torch.device("mps")
     if not torch.cuda.is_available():
-        reason = "this torch is built for the CPU only" if torch.version.cuda is None else "torch cannot use the driver or GPU"
+        reason = (
+            "this torch is built for the CPU only"
+            if torch.version.cuda is None
+            else "torch cannot use the driver or GPU"
+        )
         raise ModelError(
             f'the device "{setting}" is not available: {reason} (torch {torch.__version__}). '
             "Install a CUDA build of torch and a driver that fits it, or set GRAPHFLOW_DEVICE=cpu."
         )
     if index >= torch.cuda.device_count():
-        raise ModelError(f'the device "{setting}" does not exist: there are {torch.cuda.device_count()} GPUs, cuda:0 is the first')
+        raise ModelError(
+            f'the device "{setting}" does not exist: there are {torch.cuda.device_count()} GPUs, cuda:0 is the first'
+        )
     return torch.device("cuda", index)
 
 

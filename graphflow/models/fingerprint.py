@@ -98,7 +98,9 @@ class Fingerprints:
         except Timeout:
             return  # another process keeps the table busy; this digest is remembered in memory
         except OSError as error:
-            raise GraphflowError(f"{self._table} cannot be written: {error.strerror or error}; check GRAPHFLOW_HOME") from error
+            raise GraphflowError(
+                f"{self._table} cannot be written: {error.strerror or error}; check GRAPHFLOW_HOME"
+            ) from error
 
 
 def _read_table(table: Path | None) -> dict[str, list[Any]]:

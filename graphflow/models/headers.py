@@ -86,7 +86,9 @@ def read_safetensors_header(path: Path) -> WeightHeaders:
                 raise _damaged(path, f"it has {size} bytes, too few for a safetensors file")
             (length,) = struct.unpack("<Q", prefix)
             if length > MAX_HEADER_BYTES:
-                raise _damaged(path, f"it does not start as a safetensors file, with a header of at most {MAX_HEADER_BYTES} bytes")
+                raise _damaged(
+                    path, f"it does not start as a safetensors file, with a header of at most {MAX_HEADER_BYTES} bytes"
+                )
             if 8 + length > size:
                 raise _damaged(path, f"it ends after {size} bytes, before the end of its header of {length} bytes")
             header = json.loads(file.read(length))
@@ -112,9 +114,13 @@ def _tensor_header(path: Path, name: str, entry: Any, data_bytes: int) -> Tensor
     if min(shape, default=0) < 0 or not 0 <= start <= end:
         raise _damaged(path, f'the tensor "{name}" has negative sizes in its header')
     if end > data_bytes:
-        raise _damaged(path, f'it is cut short: the tensor "{name}" ends at byte {end} of the data, which has {data_bytes}')
+        raise _damaged(
+            path, f'it is cut short: the tensor "{name}" ends at byte {end} of the data, which has {data_bytes}'
+        )
     if dtype in BYTES_PER_ELEMENT and tensor.elements * BYTES_PER_ELEMENT[dtype] != end - start:
-        raise _damaged(path, f'the tensor "{name}" of shape {list(shape)} and type {dtype} does not fill its {end - start} bytes')
+        raise _damaged(
+            path, f'the tensor "{name}" of shape {list(shape)} and type {dtype} does not fill its {end - start} bytes'
+        )
     return tensor
 
 
@@ -170,10 +176,12 @@ def holds_pickle(path: Path) -> bool:
 def _read_pickle(path: Path) -> WeightHeaders:
     from graphflow.models.weights import SAFETENSORS_NAMES, read_torch_file
 
-    return WeightHeaders({
-        name: TensorHeader(path, name, tuple(tensor.shape), SAFETENSORS_NAMES.get(tensor.dtype, str(tensor.dtype)))
-        for name, tensor in read_torch_file(path).items()
-    })
+    return WeightHeaders(
+        {
+            name: TensorHeader(path, name, tuple(tensor.shape), SAFETENSORS_NAMES.get(tensor.dtype, str(tensor.dtype)))
+            for name, tensor in read_torch_file(path).items()
+        }
+    )
 
 
 def _damaged(path: Path, reason: str) -> ModelError:

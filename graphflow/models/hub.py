@@ -60,7 +60,9 @@ def _weights_of_folder(paths: list[str]) -> list[str]:
     for suffix in (SAFETENSORS_SUFFIX, ".bin"):
         sets: dict[str, list[str]] = {}
         for path in paths:
-            if path.endswith((suffix, f"{suffix}.index.json")) or (f"{suffix}.index." in path and path.endswith(".json")):
+            if path.endswith((suffix, f"{suffix}.index.json")) or (
+                f"{suffix}.index." in path and path.endswith(".json")
+            ):
                 variant = _VARIANT.search(path)
                 sets.setdefault(variant[0] if variant else "", []).append(path)
         for variant_name in ("", ".fp16", ".bf16", ".non_ema"):
@@ -133,13 +135,17 @@ def download_model(name: HubName, *, kind: str = "checkpoints", cache_folder: Pa
             f"{name.repo} {where} is gated: accept its terms on its page, then log in with `hf auth login` or set HF_TOKEN"
         ) from error
     except RevisionNotFoundError as error:
-        raise ModelNotFound(f'{name.repo} {where} has no revision "{name.revision}"; give a branch, a tag or a commit') from error
+        raise ModelNotFound(
+            f'{name.repo} {where} has no revision "{name.revision}"; give a branch, a tag or a commit'
+        ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise ModelNotFound(
             f"there is no public model {name.repo} {where}; check the spelling, or log in with `hf auth login` if it is private"
         ) from error
     except (_http_error(), OSError) as error:
-        raise ModelError(f"{name.repo} could not be fetched: the hub ({where}) gave no usable answer ({_brief(error)}); try again") from error
+        raise ModelError(
+            f"{name.repo} could not be fetched: the hub ({where}) gave no usable answer ({_brief(error)}); try again"
+        ) from error
     single = len(wanted) == 1 or name.file is not None
     return Path(str(folder)) / wanted[0] if single and not wanted[0].endswith(".json") else Path(str(folder))
 
@@ -148,7 +154,10 @@ def _wanted_files(name: HubName, files: list[str], *, kind: str) -> list[str]:
     """What to fetch of a repository with these files. Raises ModelNotFound if the choice is empty or not clear."""
     if name.file is not None:
         if name.file not in files:
-            near = ", ".join(path for path in files if path.endswith((SAFETENSORS_SUFFIX, *PICKLE_SUFFIXES))) or "no weights"
+            near = (
+                ", ".join(path for path in files if path.endswith((SAFETENSORS_SUFFIX, *PICKLE_SUFFIXES)))
+                or "no weights"
+            )
             raise ModelNotFound(f'{name.repo} has no file "{name.file}"; it has {near}')
         return [name.file]
     if kind == "tokenizers" or PIPELINE_FILE in files or CONFIG_FILE in files:
@@ -160,9 +169,12 @@ def _wanted_files(name: HubName, files: list[str], *, kind: str) -> list[str]:
         return singles
     if singles:
         raise ModelNotFound(
-            f"{name.repo} has {len(singles)} models; name one: " + ", ".join(f"{name.repo}:{path}" for path in singles[:10])
+            f"{name.repo} has {len(singles)} models; name one: "
+            + ", ".join(f"{name.repo}:{path}" for path in singles[:10])
         )
-    raise ModelNotFound(f"{name.repo} has neither {PIPELINE_FILE} nor {CONFIG_FILE} nor a .safetensors file; name the file: owner/name:file")
+    raise ModelNotFound(
+        f"{name.repo} has neither {PIPELINE_FILE} nor {CONFIG_FILE} nor a .safetensors file; name the file: owner/name:file"
+    )
 
 
 def _http_error() -> type[Exception]:

@@ -117,7 +117,11 @@ def vae_renaming(levels: int, layers: int) -> Renaming:
         attention = f"{side}.mid_block.attentions.0"
         pairs |= {f"{attention}.{inner}": f"{side}.mid.attn_1.{other}" for inner, other in _VAE_ATTENTION.items()}
     for level in range(levels):
-        down, up, original_up = f"encoder.down_blocks.{level}", f"decoder.up_blocks.{level}", f"decoder.up.{levels - 1 - level}"
+        down, up, original_up = (
+            f"encoder.down_blocks.{level}",
+            f"decoder.up_blocks.{level}",
+            f"decoder.up.{levels - 1 - level}",
+        )
         for layer in range(layers):
             pairs |= _vae_resnet_pairs(f"{down}.resnets.{layer}", f"encoder.down.{level}.block.{layer}")
         for layer in range(layers + 1):
@@ -135,7 +139,9 @@ def _vae_resnet_pairs(name: str, original: str) -> dict[str, str]:
 
 def is_vae_projection(name: str) -> bool:
     """Whether a diffusers name is a projection that the original layout writes as a 1x1 convolution: 4-d there, 2-d here."""
-    return ".attentions." in name and name.endswith(tuple(f".{inner}.weight" for inner in _VAE_ATTENTION if inner != "group_norm"))
+    return ".attentions." in name and name.endswith(
+        tuple(f".{inner}.weight" for inner in _VAE_ATTENTION if inner != "group_norm")
+    )
 
 
 def current_vae_name(name: str) -> str:
@@ -152,7 +158,9 @@ def text_name(name: str) -> str:
     return name.removeprefix(TEXT_MODEL)
 
 
-def keymap(part_keys: Mapping[str, Iterable[str]], *, unet: UnetOutline, vae_levels: int, vae_layers: int) -> dict[str, str]:
+def keymap(
+    part_keys: Mapping[str, Iterable[str]], *, unet: UnetOutline, vae_levels: int, vae_layers: int
+) -> dict[str, str]:
     """Original name of each diffusers name, both with the part in front, as a whole checkpoint has them.
 
     `unet.conv_in.weight` -> `model.diffusion_model.input_blocks.0.0.weight`. Text encoder names get `text_model.` where they

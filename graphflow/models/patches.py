@@ -107,7 +107,9 @@ def _weight(module: nn.Module, name: str, delta: Tensor) -> nn.Parameter:
     try:
         parameter = module.get_parameter(name)
     except AttributeError as error:
-        raise ModelMismatch(f'the patch changes "{name}", which the network does not have; it is made for another model') from error
+        raise ModelMismatch(
+            f'the patch changes "{name}", which the network does not have; it is made for another model'
+        ) from error
     if parameter.shape != delta.shape:
         raise ModelMismatch(
             f'the patch changes "{name}" by {list(delta.shape)}, but the weight is {list(parameter.shape)}; '

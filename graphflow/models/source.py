@@ -63,13 +63,18 @@ def read_source(path: Path, hints: Mapping[str, Mapping[str, Any]] | None = None
     known = _sidecar_hints(path, headers)
     beside = _config_beside(path)
     own = read_json(beside) if beside else {}
-    return ModelSource(path, headers, hints=_merged(known, hints or {}), scheduler=known.get("scheduler", {}), own_config=own)
+    return ModelSource(
+        path, headers, hints=_merged(known, hints or {}), scheduler=known.get("scheduler", {}), own_config=own
+    )
 
 
 def companions_of(path: Path) -> list[Path]:
     """Files that decide, with a model file, what the model is: its shards, and its configuration where it has one."""
     shards = shard_files(path) if path.name.endswith(INDEX_SUFFIX) else ()
-    return [*shards, *(file for file in (sidecar_of(path), _config_beside(path)) if file is not None and file.is_file())]
+    return [
+        *shards,
+        *(file for file in (sidecar_of(path), _config_beside(path)) if file is not None and file.is_file()),
+    ]
 
 
 def sidecar_of(path: Path) -> Path:
@@ -90,7 +95,9 @@ def _read_folder(path: Path, hints: Mapping[str, Mapping[str, Any]]) -> ModelSou
                 f"{path} is no model folder: it has neither {PIPELINE_FILE} (a diffusers pipeline) nor {CONFIG_FILE} (one network)"
             )
         config = read_json(path / CONFIG_FILE)
-        return ModelSource(path, components={class_of(config): Component(config, _component_headers(path))}, hints=hints)
+        return ModelSource(
+            path, components={class_of(config): Component(config, _component_headers(path))}, hints=hints
+        )
     index = read_json(path / PIPELINE_FILE)
     components = {
         name: Component(read_json(path / name / CONFIG_FILE), _component_headers(path / name))
@@ -114,7 +121,11 @@ def pipeline_networks(index: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(
         name
         for name, entry in index.items()
-        if isinstance(entry, list) and len(entry) == 2 and entry[1] and name not in unused and not name.startswith("tokenizer")
+        if isinstance(entry, list)
+        and len(entry) == 2
+        and entry[1]
+        and name not in unused
+        and not name.startswith("tokenizer")
     )
 
 
@@ -138,7 +149,9 @@ def weights_in(folder: Path) -> Path | None:
 def _component_headers(folder: Path) -> WeightHeaders:
     weights = weights_in(folder)
     if weights is None:
-        raise ModelError(f"{folder} has a {CONFIG_FILE} but no weights; accepted are .safetensors (one file or shards) and .bin")
+        raise ModelError(
+            f"{folder} has a {CONFIG_FILE} but no weights; accepted are .safetensors (one file or shards) and .bin"
+        )
     return read_headers(weights)
 
 
@@ -167,7 +180,9 @@ def _hint_objects(path: Path, content: Any) -> dict[str, Mapping[str, Any]]:
     return {name: entry for name, entry in content.items() if isinstance(entry, dict)}
 
 
-def _merged(low: Mapping[str, Mapping[str, Any]], high: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _merged(
+    low: Mapping[str, Mapping[str, Any]], high: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
     return {part: {**low.get(part, {}), **high.get(part, {})} for part in {**low, **high}}
 
 

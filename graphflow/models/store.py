@@ -116,7 +116,9 @@ class ModelStore:
         description = self.describe(recipe)
         part = description.parts.get(recipe.part)
         if part is None:
-            raise ModelMismatch(f"{description.path} holds no {recipe.part}; it holds {', '.join(sorted(description.parts))}")
+            raise ModelMismatch(
+                f"{description.path} holds no {recipe.part}; it holds {', '.join(sorted(description.parts))}"
+            )
         return load_tokenizer(description, vocabulary=int(part.config["vocab_size"]), catalog=self.catalog)
 
     def describe(self, recipe: ModelRecipe) -> ModelDescription:
@@ -169,7 +171,9 @@ class ModelStore:
         precision = self._state.precision_of(recipe)
         part = description.parts.get(recipe.part)
         if part is None:
-            raise ModelMismatch(f"{description.path} holds no {recipe.part}; it holds {', '.join(sorted(description.parts))}")
+            raise ModelMismatch(
+                f"{description.path} holds no {recipe.part}; it holds {', '.join(sorted(description.parts))}"
+            )
         device = self.device
         return Wanted(
             key=f"{recipe.fingerprint}/{recipe.part}/{precision}",
@@ -218,7 +222,9 @@ class _State:
                 budget = self._budget
                 if budget is None:
                     budget = default_budget(memory_of(device), is_host=device.type != "cuda")
-                self._residency = Residency(device, self._placement or BudgetedPlacement(budget), self._patches or PATCHES)
+                self._residency = Residency(
+                    device, self._placement or BudgetedPlacement(budget), self._patches or PATCHES
+                )
             return self._residency
 
     def described(self, path: Path, fingerprint: str) -> ModelDescription:
@@ -233,7 +239,10 @@ class _State:
         kind = device_kind(self._setting)
         precision = weight_precision(asked, kind, recipe.part, index=device_index(self._setting))
         if kind == "cpu" and precision == "fp16":
-            _log.warning("fp16 is hundreds of times slower than bf16 or fp32 on a CPU; %s uses it because it was asked to", recipe.file)
+            _log.warning(
+                "fp16 is hundreds of times slower than bf16 or fp32 on a CPU; %s uses it because it was asked to",
+                recipe.file,
+            )
         return precision
 
     def resident(self) -> list[ResidentModel]:

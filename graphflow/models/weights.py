@@ -48,7 +48,9 @@ class WeightReader:
         """The tensor as it is in the file, on the host. Raises ModelError if the file has changed since its header was read."""
         tensor = self._tensor(header)
         if tuple(tensor.shape) != header.shape:
-            raise ModelError(f'{header.file} has changed while it was loaded: "{header.name}" has another shape; run again')
+            raise ModelError(
+                f'{header.file} has changed while it was loaded: "{header.name}" has another shape; run again'
+            )
         return tensor
 
     def _tensor(self, header: TensorHeader) -> Tensor:
@@ -74,10 +76,21 @@ def read_torch_file(path: Path) -> dict[str, Tensor]:
     """
     try:
         content = torch.load(path, map_location="cpu", mmap=zipfile.is_zipfile(path), weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        AttributeError,
+        KeyError,
+        IndexError,
+        TypeError,
+    ) as error:
         if _is_pickle(path):
             raise needs_pickle(path, _refused_objects(path)) from error
-        raise ModelError(f"{path} is damaged, or no file that torch wrote ({_first_line(error)}); fetch it again") from error
+        raise ModelError(
+            f"{path} is damaged, or no file that torch wrote ({_first_line(error)}); fetch it again"
+        ) from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     return _tensors(path, content)
@@ -87,7 +100,9 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
     while isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping):
-        raise ModelError(f"{path} holds a {type(content).__name__}; accepted is a dict of tensors, or one under `state_dict`")
+        raise ModelError(
+            f"{path} holds a {type(content).__name__}; accepted is a dict of tensors, or one under `state_dict`"
+        )
     return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
 
 
@@ -121,7 +136,11 @@ def _refused_objects(path: Path) -> str:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError):
         names = []
-    return f"it holds objects of {', '.join(sorted(names)[:5])}" if names else "it holds more than tensors and plain values"
+    return (
+        f"it holds objects of {', '.join(sorted(names)[:5])}"
+        if names
+        else "it holds more than tensors and plain values"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -59,7 +59,10 @@ def test_paths_lead_from_the_workflow_then_from_the_working_folder(
     assert catalog.locate(str(beside)) == beside
 
 
-@pytest.mark.parametrize("name", ["../secret.safetensors", "checkpoints/../../secret", "..\\secret", "C:\\secret", "/etc/passwd", "a\0b", "", " "])
+@pytest.mark.parametrize(
+    "name",
+    ["../secret.safetensors", "checkpoints/../../secret", "..\\secret", "C:\\secret", "/etc/passwd", "a\0b", "", " "],
+)
 def test_names_never_leave_the_models_folder(catalog: ModelCatalog, name: str, tmp_path: Path) -> None:
     touch(tmp_path / "secret.safetensors")
     from dataclasses import replace
@@ -70,7 +73,9 @@ def test_names_never_leave_the_models_folder(catalog: ModelCatalog, name: str, t
         closed.resolve(name, "checkpoints")
 
 
-@pytest.mark.parametrize(("name", "plain"), [("a", True), ("a/b.safetensors", True), ("a..b", True), ("/a", False), ("a/../b", False)])
+@pytest.mark.parametrize(
+    ("name", "plain"), [("a", True), ("a/b.safetensors", True), ("a..b", True), ("/a", False), ("a/../b", False)]
+)
 def test_plain_names(name: str, plain: bool) -> None:
     assert is_plain_name(name) is plain
 

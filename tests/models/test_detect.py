@@ -33,11 +33,17 @@ def plain(config: object, names: tuple[str, ...]) -> dict[str, object]:
 
 def test_a_diffusers_folder_is_described_by_its_configurations(model_folder: Path) -> None:
     description = detect(model_folder)
-    assert (description.family, description.layout, set(description.parts)) == ("sd15", "diffusers", {"unet", "vae", "text_encoder"})
+    assert (description.family, description.layout, set(description.parts)) == (
+        "sd15",
+        "diffusers",
+        {"unet", "vae", "text_encoder"},
+    )
     denoiser, vae = description.parts["unet"].recipe, description.parts["vae"].recipe
     assert isinstance(denoiser, Denoiser)
     assert isinstance(vae, Vae)
-    assert denoiser.noise == NoiseSpec(prediction="v_prediction", beta_start=0.0001, beta_end=0.02, beta_schedule="linear")
+    assert denoiser.noise == NoiseSpec(
+        prediction="v_prediction", beta_start=0.0001, beta_end=0.02, beta_schedule="linear"
+    )
     assert (denoiser.sample_size, denoiser.latent_reduction, vae.reduction, vae.scaling_factor) == (16, 2, 2, 0.5)
     assert description.assumed == {}
 
@@ -86,7 +92,12 @@ def test_true_stable_diffusion_1_5_is_known_by_its_shapes(
         "norm_num_groups": 32,
     }
     assert (vae["block_out_channels"], vae["layers_per_block"], vae["latent_channels"]) == ([128, 256, 512, 512], 2, 4)
-    assert (text["hidden_size"], text["num_hidden_layers"], text["num_attention_heads"], text["vocab_size"]) == (768, 12, 12, 49408)
+    assert (text["hidden_size"], text["num_hidden_layers"], text["num_attention_heads"], text["vocab_size"]) == (
+        768,
+        12,
+        12,
+        49408,
+    )
     assert (text["intermediate_size"], text["hidden_act"]) == (3072, "quick_gelu")
     assert description.parts["unet"].elements == 859_520_964
     assert isinstance(description.parts["unet"].recipe, Denoiser)
@@ -97,9 +108,20 @@ def test_true_stable_diffusion_1_5_is_known_by_its_shapes(
 @pytest.mark.parametrize(
     "sizes",
     [
-        {"block_out_channels": (32, 32, 64), "layers_per_block": 2, "attends": (True, False, True), "transformer_layers_per_block": 2},
+        {
+            "block_out_channels": (32, 32, 64),
+            "layers_per_block": 2,
+            "attends": (True, False, True),
+            "transformer_layers_per_block": 2,
+        },
         {"block_out_channels": (32,), "layers_per_block": 1, "attends": (True,), "transformer_layers_per_block": 1},
-        {"block_out_channels": (24, 48), "layers_per_block": 3, "attends": (False, False), "in_channels": 9, "use_linear_projection": True},
+        {
+            "block_out_channels": (24, 48),
+            "layers_per_block": 3,
+            "attends": (False, False),
+            "in_channels": 9,
+            "use_linear_projection": True,
+        },
     ],
 )
 def test_unets_of_any_shape_are_measured_in_both_layouts(
@@ -116,7 +138,9 @@ def test_unets_of_any_shape_are_measured_in_both_layouts(
     }
     with torch.device("meta"):
         state = UNet2DConditionModel(**given).state_dict()
-    flat = detect(write_header(tmp_path / "d.safetensors", {name: list(tensor.shape) for name, tensor in state.items()}))
+    flat = detect(
+        write_header(tmp_path / "d.safetensors", {name: list(tensor.shape) for name, tensor in state.items()})
+    )
     shapes = {name: list(tensor.shape) for name, tensor in to_original({"unet": state}).items()}
     original = detect(write_header(tmp_path / "o.safetensors", shapes))
     names = tuple(given)
@@ -128,7 +152,9 @@ def test_unets_of_any_shape_are_measured_in_both_layouts(
 def test_a_hint_a_sidecar_or_metadata_tell_what_shapes_cannot(tmp_path: Path, original_file: Path) -> None:
     assert detect(original_file, {"unet": {"attention_head_dim": 2}}).parts["unet"].config["attention_head_dim"] == 2
     copy = tmp_path / "copy.safetensors"
-    save_file(load_file(original_file), copy, metadata={"graphflow.config": json.dumps({"unet": {"attention_head_dim": 4}})})
+    save_file(
+        load_file(original_file), copy, metadata={"graphflow.config": json.dumps({"unet": {"attention_head_dim": 4}})}
+    )
     assert detect(copy).parts["unet"].config["attention_head_dim"] == 4
     (tmp_path / "copy.safetensors.json").write_text(
         json.dumps({"unet": {"attention_head_dim": 16}, "scheduler": {"prediction_type": "v_prediction"}})
@@ -193,6 +219,10 @@ def test_describing_a_model_needs_no_torch(model_folder: Path, original_file: Pa
     )
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", program, str(model_folder), str(original_file)], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, str(model_folder), str(original_file)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")

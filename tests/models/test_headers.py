@@ -24,7 +24,9 @@ def tensors() -> dict[str, torch.Tensor]:
     return {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(4, dtype=torch.bfloat16)}
 
 
-def test_a_safetensors_file_tells_names_shapes_types_and_metadata(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
+def test_a_safetensors_file_tells_names_shapes_types_and_metadata(
+    tmp_path: Path, tensors: dict[str, torch.Tensor]
+) -> None:
     save_file(tensors, tmp_path / "m.safetensors", metadata={"made_by": "me"})
     headers = read_headers(tmp_path / "m.safetensors")
     assert {name: (tensor.shape, tensor.dtype) for name, tensor in headers.tensors.items()} == {

@@ -95,7 +95,9 @@ def online(catalog: ModelCatalog) -> ModelCatalog:
 @pytest.fixture
 def pipeline(model_folder: Path) -> dict[str, bytes]:
     """The tiny model as a repository, with much in it that nobody needs."""
-    files = {str(path.relative_to(model_folder)): path.read_bytes() for path in model_folder.rglob("*") if path.is_file()}
+    files = {
+        str(path.relative_to(model_folder)): path.read_bytes() for path in model_folder.rglob("*") if path.is_file()
+    }
     unneeded = (
         "README.md", ".gitattributes", "v1-5-pruned.ckpt", "v1-5-pruned.safetensors", "unet/diffusion_pytorch_model.bin",
         "unet/diffusion_pytorch_model.fp16.safetensors", "unet/flax_model.msgpack", "safety_checker/model.safetensors",
@@ -155,7 +157,9 @@ def test_a_pipeline_is_fetched_once_and_without_what_nobody_needs(
     assert hub.asked == []
 
 
-def test_a_half_fetched_pipeline_is_not_taken_for_whole(hub: Hub, online: ModelCatalog, pipeline: dict[str, bytes]) -> None:
+def test_a_half_fetched_pipeline_is_not_taken_for_whole(
+    hub: Hub, online: ModelCatalog, pipeline: dict[str, bytes]
+) -> None:
     hub.repositories["someone/tiny"] = pipeline
     folder = online.resolve("someone/tiny")
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()

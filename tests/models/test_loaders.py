@@ -71,7 +71,9 @@ def test_the_reference_is_written_in_the_original_layout_to_the_bit(parity: Path
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
-def test_a_single_file_without_configuration_loads_to_the_same_bits(model_folder: Path, original_file: Path, part: str) -> None:
+def test_a_single_file_without_configuration_loads_to_the_same_bits(
+    model_folder: Path, original_file: Path, part: str
+) -> None:
     assert_same_weights(load(detect(model_folder), part).state_dict(), load(detect(original_file), part).state_dict())
 
 
@@ -103,7 +105,9 @@ def test_weights_that_need_no_conversion_stay_mapped_from_the_file(model_folder:
         mapped = [line.split()[0].split("-") for line in maps if str(model_folder / "unet") in line]
     ranges = [(int(start, 16), int(end, 16)) for start, end in mapped]
     assert ranges
-    assert all(any(start <= tensor.data_ptr() < end for start, end in ranges) for tensor in network.state_dict().values())
+    assert all(
+        any(start <= tensor.data_ptr() < end for start, end in ranges) for tensor in network.state_dict().values()
+    )
 
 
 def test_channels_last_changes_the_order_in_memory_only(model_folder: Path) -> None:
@@ -141,7 +145,9 @@ def test_old_names_of_the_vae_attention_load(tmp_path: Path, states: dict[str, d
     assert set(to_original({"vae": weights})) == set(to_original({"vae": states["vae"]}))
 
 
-def test_missing_left_over_and_misshapen_tensors_are_listed(tmp_path: Path, states: dict[str, dict[str, Tensor]]) -> None:
+def test_missing_left_over_and_misshapen_tensors_are_listed(
+    tmp_path: Path, states: dict[str, dict[str, Tensor]]
+) -> None:
     weights = {name: tensor.contiguous() for name, tensor in states["text_encoder"].items()}
     del weights["final_layer_norm.weight"]
     weights["encoder.layers.0.layer_norm1.bias"] = torch.zeros(7)

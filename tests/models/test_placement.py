@@ -26,7 +26,9 @@ def test_single_pass_networks_leave_first_then_the_longest_unused() -> None:
 
 def test_networks_in_use_stay_and_the_message_counts_them() -> None:
     here = [resident("unet", 80_000_000, 1, in_use=True)]
-    with pytest.raises(OutOfMemory, match=r"the vae needs 30.0 MB of weights, but the budget is 100.0 MB, of which 80.0 MB are in use"):
+    with pytest.raises(
+        OutOfMemory, match=r"the vae needs 30.0 MB of weights, but the budget is 100.0 MB, of which 80.0 MB are in use"
+    ):
         BudgetedPlacement(100_000_000).leaving(here, needed=30_000_000, wanted_by="the vae")
 
 

@@ -163,7 +163,10 @@ def test_a_recipe_from_another_process_needs_no_inspection(catalog: ModelCatalog
 
 
 def test_a_recipe_whose_file_is_gone_says_where_it_was_looked_for(store: ModelStore) -> None:
-    with pytest.raises(ModelNotFound, match="looked in"), store.use(ModelRecipe("gone.safetensors", "0" * 64, "sd15", "unet")):
+    with (
+        pytest.raises(ModelNotFound, match="looked in"),
+        store.use(ModelRecipe("gone.safetensors", "0" * 64, "sd15", "unet")),
+    ):
         pass
 
 
@@ -246,7 +249,9 @@ def test_threads_take_turns_and_never_see_each_others_patches(store: ModelStore,
     assert wrong == []
 
 
-def test_relative_paths_start_at_the_workflow_and_share_networks(store: ModelStore, tmp_path: Path, original_file: Path) -> None:
+def test_relative_paths_start_at_the_workflow_and_share_networks(
+    store: ModelStore, tmp_path: Path, original_file: Path
+) -> None:
     folder = tmp_path / "project"
     (folder / "weights").mkdir(parents=True)
     (folder / "weights" / "mine.safetensors").write_bytes(original_file.read_bytes())

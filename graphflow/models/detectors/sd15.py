@@ -169,11 +169,15 @@ def _noise(source: ModelSource) -> NoiseSpec:
     """How the model was trained, from its scheduler's configuration; SD 1.5's where nothing is said."""
     config = {**source.scheduler, **source.hints.get("scheduler", {})}
     default = NoiseSpec()
-    trainer = {"v": "v_prediction", "epsilon": "epsilon"}.get(source.headers.metadata.get("modelspec.prediction_type", ""))
+    trainer = {"v": "v_prediction", "epsilon": "epsilon"}.get(
+        source.headers.metadata.get("modelspec.prediction_type", "")
+    )
     predictions: tuple[PredictionType, ...] = get_args(PredictionType)
     schedules: tuple[BetaSchedule, ...] = get_args(BetaSchedule)
     return NoiseSpec(
-        prediction=_choice(source, "prediction_type", config.get("prediction_type", trainer or default.prediction), predictions),
+        prediction=_choice(
+            source, "prediction_type", config.get("prediction_type", trainer or default.prediction), predictions
+        ),
         train_steps=int(config.get("num_train_timesteps", default.train_steps)),
         beta_start=float(config.get("beta_start", default.beta_start)),
         beta_end=float(config.get("beta_end", default.beta_end)),

@@ -59,7 +59,11 @@ def unet_sizes(tensors: Tensors) -> Sizes | None:
     }
     return Sizes(
         seen,
-        {"attention_head_dim": largest_common(attended, _HEADS), "norm_num_groups": groups, "sample_size": _SAMPLE_SIZE},
+        {
+            "attention_head_dim": largest_common(attended, _HEADS),
+            "norm_num_groups": groups,
+            "sample_size": _SAMPLE_SIZE,
+        },
     )
 
 

@@ -85,7 +85,11 @@ def _matched(
         for name, tensor in described.tensors.items()
         if name in wanted and not _fits(tensor.shape, tuple(wanted[name].shape))
     ]
-    problems = [_listed("missing", missing), _listed("not of this network", left_over), _listed("of the wrong shape", misshapen)]
+    problems = [
+        _listed("missing", missing),
+        _listed("not of this network", left_over),
+        _listed("of the wrong shape", misshapen),
+    ]
     if any(problems):
         raise ModelMismatch(
             f"the weights in {description.path} do not fit its {part} ({description.family}, {description.layout} layout): "

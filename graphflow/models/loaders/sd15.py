@@ -32,7 +32,9 @@ def fill_buffers(part: str, network: nn.Module) -> None:
         embeddings = next(module for module in network.modules() if "position_ids" in module._buffers)
         shape = embeddings._buffers["position_ids"]
         assert shape is not None
-        embeddings.register_buffer("position_ids", torch.arange(shape.shape[-1]).expand(shape.shape).clone(), persistent=False)
+        embeddings.register_buffer(
+            "position_ids", torch.arange(shape.shape[-1]).expand(shape.shape).clone(), persistent=False
+        )
 
 
 def to_original(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
