@@ -209,6 +209,7 @@ class _State:
         self._patches = patches
         self._residency: Residency | None = None
         self._descriptions: dict[tuple[Path, str], ModelDescription] = {}
+        self._warned: set[str] = set()
         self._lock = threading.Lock()
 
     def residency(self) -> Residency:
@@ -238,10 +239,10 @@ class _State:
         asked: Precision = recipe.precision if recipe.precision != "auto" else self._precision
         kind = device_kind(self._setting)
         precision = weight_precision(asked, kind, recipe.part, index=device_index(self._setting))
-        if kind == "cpu" and precision == "fp16":
+        if kind == "cpu" and precision == "fp16" and recipe.file not in self._warned:
+            self._warned.add(recipe.file)
             _log.warning(
-                "fp16 is hundreds of times slower than bf16 or fp32 on a CPU; %s uses it because it was asked to",
-                recipe.file,
+                "%s was asked for in fp16, which is hundreds of times slower than bf16 or fp32 on a CPU", recipe.file
             )
         return precision
 
