@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,16 +33,21 @@ def nodes(
             else:
                 line("\n".join(node_text(schema)))
             return
-        known = sorted(app.registry.types(), key=lambda schema: (schema.category, schema.type))
+        known = sorted(app.registry.types(), key=lambda schema: (_place(schema), schema.type))
         broken = [pack for pack in app.registry.packs() if pack.error]
     if as_json:
         json_line([node_json(schema) for schema in known])
         return
     table(
         ("category", "type", "what it does"),
-        [(schema.category or schema.pack, schema.type, _first_line(schema.help)) for schema in known],
+        [(_place(schema), schema.type, _first_line(schema.help)) for schema in known],
     )
     _tell_broken([pack.name for pack in broken])
+
+
+def _place(schema: NodeSchema) -> str:
+    """Menu category, or the pack for nodes that lie at its top."""
+    return schema.category or schema.pack
 
 
 def _find(registry: Registry, name: str) -> NodeSchema:
@@ -50,15 +56,19 @@ def _find(registry: Registry, name: str) -> NodeSchema:
 
     bare = name.partition("@")[0]
     schema = registry.schema(bare)
-    if schema is None and "." not in bare:
-        schema = next((known for known in registry.types() if known.name == bare), None)
     if schema is not None:
         return schema
-    near = registry.near(bare)
+    near = registry.near(bare) or _alike(registry, bare)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`graphflow nodes` lists those that are."
     reason = registry.pack_error(bare.partition(".")[0])
     why = f' The pack "{bare.partition(".")[0]}" has a problem: {reason.strip().splitlines()[-1]}' if reason else ""
     raise PackError(f'the node type "{name}" is not installed.{why} {hint}')
+
+
+def _alike(registry: Registry, name: str) -> list[str]:
+    """Types whose name without the pack looks like this one."""
+    known = {schema.name: schema.type for schema in registry.types()}
+    return [known[found] for found in get_close_matches(name, known, n=3)]
 
 
 def node_json(schema: NodeSchema) -> dict[str, Any]:

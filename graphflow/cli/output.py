@@ -97,8 +97,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.measure(shown, options=console.options.update(width=100_000)).maximum, 1)
-    console.print(shown)
-    sys.stdout.flush()
+    with console.capture() as captured:
+        console.print(shown)
+    line("\n".join(text.rstrip() for text in captured.get().splitlines()))
 
 
 def size_text(count: float) -> str:

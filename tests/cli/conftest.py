@@ -52,6 +52,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GRAPHFLOW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GRAPHFLOW_PACKS", str(NUMBERS))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for processes of their own, which start in another folder
     monkeypatch.setenv("COLUMNS", "120")
     return tmp_path / "home"
 
@@ -80,7 +81,6 @@ def process(home: Path) -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
 
     return start

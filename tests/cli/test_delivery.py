@@ -51,5 +51,5 @@ def test_changing_a_delivered_file_leaves_the_artifact_alone(tmp_path: Path, art
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(InputFileError, match="--out .*cannot be made"):
+    with pytest.raises(InputFileError, match=r"--out .*cannot be made"):
         OutFolder(tmp_path / "out")

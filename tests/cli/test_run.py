@@ -198,8 +198,7 @@ def test_json_of_a_failed_run(graphflow: CommandLine, save: Callable[..., Path])
 
 def test_a_reader_that_leaves_stops_the_run_quietly(home: Path, slow_file: Path) -> None:
     command = [sys.executable, "-m", "graphflow", "run", str(slow_file), "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stderr is not None
     assert json.loads(run.stdout.readline())["event"] == "run_started"
@@ -211,8 +210,10 @@ def test_a_reader_that_leaves_stops_the_run_quietly(home: Path, slow_file: Path)
 
 
 def test_output_is_utf8_in_any_locale(home: Path, save: Callable[..., Path]) -> None:
-    file = save("狐.json", {"words": {"type": "numbers.words@1", "values": {"text": "狐"}}}, outputs={"fox": "words.str"})
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "LC_ALL": "C", "PYTHONUTF8": "0"}
+    file = save(
+        "狐.json", {"words": {"type": "numbers.words@1", "values": {"text": "狐"}}}, outputs={"fox": "words.str"}
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
     command = [sys.executable, "-m", "graphflow", "run", str(file)]
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert done.stdout.decode("utf-8") == "fox: 狐\n"
