@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def migrate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workflows.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Workflows.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -34,7 +34,7 @@ def _assignment(text: str) -> str:
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A workflow, or a picture that carries one.")]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workflows, or pictures that carry one.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Workflows, or pictures that carry one.")]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(

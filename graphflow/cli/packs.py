@@ -75,7 +75,7 @@ def new_pack(
 
 @packs.command("check")
 def check_packs(
-    paths: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of packs.")], as_json: AsJson = False
+    paths: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders of packs.")], as_json: AsJson = False
 ) -> None:
     """Check packs before they are shared: a line for each thing that is wrong."""
     from graphflow.cli.exits import ExitCode
@@ -133,10 +133,23 @@ def lock(
     if str(output) == "-":
         line(text.rstrip("\n"))
         return
-    draft = output.with_name(f".{output.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(output)
+    _write(output, text)
     line(str(output))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all. Raises PackError."""
+    from graphflow.errors import PackError
+
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise PackError(
+            f"{path} cannot be written: {error.strerror}; name a file in a folder that you may write to"
+        ) from error
 
 
 def _state(pack: PackInfo) -> str:
