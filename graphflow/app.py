@@ -114,6 +114,11 @@ class App:
         )
 
     @cached_property
+    def salt(self) -> dict[str, str]:
+        """What changes bits and stands in no workflow; part of every key."""
+        return salt(self.settings.device, self.settings.precision, self.settings.attention)
+
+    @cached_property
     def executor(self) -> Executor:
         """Where runs take place."""
         return LocalExecutor(self._services_of, self._after_run)
@@ -127,7 +132,7 @@ class App:
             artifacts=self.artifacts,
             files=self.files,
             device=self._device,
-            salt=salt(self.settings.device, self.settings.precision, self.settings.attention),
+            salt=self.salt,
             dev=self._dev,
         )
 
@@ -236,7 +241,7 @@ class App:
             "graphflow": _version("graphflow"),
             "python": platform.python_version(),
             **{f"pack {name}": self.registry.pack_version(name) or "?" for name in sorted(packs)},
-            **salt(self.settings.device, self.settings.precision, self.settings.attention),
+            **self.salt,
         }
         hashes = self._model_hashes(graph)
         return {"graphflow": graph.text, "graphflow_versions": json.dumps({"versions": versions, "models": hashes})}

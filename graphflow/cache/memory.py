@@ -56,7 +56,8 @@ class MemoryTier:
         self.limit_bytes = limit_bytes
         self._entries: dict[str, _Entry] = {}
         # (priority when pushed, serial, key). Priorities only rise, so the pushed one is a lower bound, raised on popping.
-        self._heap: list[tuple[float, int, str]] = []
+        # Made when the tier is full for the first time; until then nobody has to leave.
+        self._heap: list[tuple[float, int, str]] | None = None
         self._lock = threading.Lock()
         self._clock = 0.0
         self._bytes = 0
@@ -117,9 +118,10 @@ class MemoryTier:
             self._serial = serial = self._serial + 1
             priority = self._clock + seconds / size
             self._entries[key] = _Entry(value, seconds, size, needs, plain, serial, priority)
-            heappush(self._heap, (priority, serial, key))
-            if len(self._heap) > 64 + 2 * len(self._entries):
-                self._drop_stale()
+            if self._heap is not None:
+                heappush(self._heap, (priority, serial, key))
+                if len(self._heap) > 64 + 2 * len(self._entries):
+                    self._heap = self._ranked()
         return True
 
     def remove(self, key: str) -> None:
@@ -131,7 +133,7 @@ class MemoryTier:
         """Forget all results."""
         with self._lock:
             self._entries.clear()
-            self._heap.clear()
+            self._heap = None
             self._bytes = 0
 
     def stats(self) -> MemoryStats:
@@ -147,21 +149,23 @@ class MemoryTier:
             self._bytes -= entry.bytes
 
     def _evict(self) -> None:
-        while self._bytes > self.limit_bytes and self._heap:
-            priority, serial, key = heappop(self._heap)
+        heap = self._heap = self._ranked() if self._heap is None else self._heap
+        while self._bytes > self.limit_bytes and heap:
+            priority, serial, key = heappop(heap)
             entry = self._entries.get(key)
             if entry is None or entry.serial != serial:
                 continue
             if entry.priority > priority:
-                heappush(self._heap, (entry.priority, serial, key))
+                heappush(heap, (entry.priority, serial, key))
                 continue
             self._forget(key)
             self._clock = priority
             self._evictions += 1
 
-    def _drop_stale(self) -> None:
-        self._heap = [(entry.priority, entry.serial, key) for key, entry in self._entries.items()]
-        heapify(self._heap)
+    def _ranked(self) -> list[tuple[float, int, str]]:
+        heap = [(entry.priority, entry.serial, key) for key, entry in self._entries.items()]
+        heapify(heap)
+        return heap
 
 
 def default_memory_limit() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,28 +54,25 @@ class RunArtifacts:
         return self._files.input_path(name, self._folder)
 
 
+@dataclass(frozen=True, slots=True)
+class RunScope:
+    """What the contexts of one run share."""
+
+    services: Services
+    artifacts: RunArtifacts
+    control: RunControl
+    emit: EventSink
+    run: str
+    """Id of the run."""
+
+
 class RunContext:
     """What one execution of a node may reach."""
 
-    __slots__ = ("_control", "_element", "_emit", "_key", "_node", "_previewed", "_run", "_services", "artifacts")
+    __slots__ = ("_element", "_key", "_node", "_previewed", "_scope")
 
-    def __init__(
-        self,
-        services: Services,
-        artifacts: RunArtifacts,
-        control: RunControl,
-        emit: EventSink,
-        *,
-        run: str,
-        node: str,
-        element: int | None,
-        key: str,
-    ) -> None:
-        self._services = services
-        self.artifacts = artifacts
-        self._control = control
-        self._emit = emit
-        self._run = run
+    def __init__(self, scope: RunScope, node: str, element: int | None, key: str) -> None:
+        self._scope = scope
         self._node = node
         self._element = element
         self._key = key
@@ -83,17 +81,22 @@ class RunContext:
     @property
     def models(self) -> ModelService:
         """Model files and modules."""
-        return self._services.models
+        return self._scope.services.models
+
+    @property
+    def artifacts(self) -> RunArtifacts:
+        """Files for the user."""
+        return self._scope.artifacts
 
     @property
     def scratch(self) -> Path:
         """This node's own folder, the same for the same key."""
-        return self._services.cache.scratch(self._key)
+        return self._scope.services.cache.scratch(self._key)
 
     @property
     def device(self) -> device:
         """The torch device of this run."""
-        return self._services.device()
+        return self._scope.services.device()
 
     @property
     def log(self) -> logging.Logger:
@@ -107,28 +110,38 @@ class RunContext:
         reported = 0.0
         count = 0
         for count, item in enumerate(items, start=1):
-            self._control.check()
+            self._scope.control.check()
             yield item
             now = time.monotonic()
             if now - reported >= _REPORT_SECONDS and count != total:
                 reported = now
                 self._report(count, total, label)
-        self._control.check()
+        self._scope.control.check()
         self._report(count, total, label)
 
     def _report(self, value: int, total: int | None, label: str) -> None:
-        self._emit(
-            NodeProgress(run=self._run, node=self._node, element=self._element, value=value, total=total, label=label)
+        self._scope.emit(
+            NodeProgress(
+                run=self._scope.run,
+                time=time.time(),
+                node=self._node,
+                element=self._element,
+                value=value,
+                total=total,
+                label=label,
+            )
         )
 
     def preview(self, value: Any) -> None:
         """Show an unfinished Image, or the one that a function makes; at most ten a second, and only while somebody watches."""
         now = time.monotonic()
-        if not self._control.watched or now - self._previewed < _PREVIEW_SECONDS:
+        if not self._scope.control.watched or now - self._previewed < _PREVIEW_SECONDS:
             return
         self._previewed = now
         image = value() if callable(value) else value
-        self._emit(NodePreview(run=self._run, node=self._node, element=self._element, image=image))
+        self._scope.emit(
+            NodePreview(run=self._scope.run, time=time.time(), node=self._node, element=self._element, image=image)
+        )
 
     def generator(self, seed: int) -> Generator:
         """A torch generator on the CPU."""
@@ -138,4 +151,4 @@ class RunContext:
 
     def check_cancelled(self) -> None:
         """Raise RunCancelled once the run is cancelled."""
-        self._control.check()
+        self._scope.control.check()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from graphflow.errors import RunCancelled
 
 
@@ -11,20 +9,16 @@ class RunControl:
     """The switch between a run and whoever started it; safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._cancelled = threading.Event()
+        self.is_cancelled = False
+        """Whether the run was asked to stop."""
         self.watched = False
         """Whether somebody looks at previews."""
 
     def cancel(self) -> None:
         """Ask the run to stop: no new node starts, and running ones stop at their next `progress` or `check_cancelled`."""
-        self._cancelled.set()
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether the run was asked to stop."""
-        return self._cancelled.is_set()
+        self.is_cancelled = True
 
     def check(self) -> None:
         """Raise RunCancelled once the run was asked to stop."""
-        if self._cancelled.is_set():
+        if self.is_cancelled:
             raise RunCancelled("the run was cancelled")

@@ -1,58 +1,51 @@
 """What happens in a run, as one typed union: the same in command line, server, store and tests.
 
-Each event costs the same whatever the graph's size, and carries only what changed.
+Each event costs the same whatever the graph's size, and carries only what changed. They are named tuples because two are made per node, and
+these are the cheapest immutable records.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from graphflow.ports.base import snake_case
 
 RunStatus = Literal["succeeded", "failed", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Base of all events."""
-
-    run: str
-    """Id of the run."""
-    time: float = field(default_factory=time.time)
-    """Seconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunQueued(Event):
+class RunQueued(NamedTuple):
     """A run was accepted."""
 
+    run: str
+    time: float
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(Event):
+class RunStarted(NamedTuple):
     """A run began."""
 
+    run: str
+    time: float
     nodes: int
     """Nodes in the workflow."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeStarted(Event):
+class NodeStarted(NamedTuple):
     """A node began to run."""
 
+    run: str
+    time: float
     node: str
     element: int | None = None
     """Which element of a mapped node; None when it is not mapped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeProgress(Event):
+class NodeProgress(NamedTuple):
     """A node got on with its work."""
 
+    run: str
+    time: float
     node: str
     value: int
     total: int | None
@@ -60,37 +53,41 @@ class NodeProgress(Event):
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodePreview(Event):
+class NodePreview(NamedTuple):
     """A node shows an unfinished result; sent only while somebody watches."""
 
+    run: str
+    time: float
     node: str
     image: Any
     """A `graphflow.Image`; kept out of JSON."""
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeCached(Event):
+class NodeCached(NamedTuple):
     """A node's result was there already."""
 
+    run: str
+    time: float
     node: str
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFinished(Event):
+class NodeFinished(NamedTuple):
     """A node has run."""
 
+    run: str
+    time: float
     node: str
     seconds: float
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFailed(Event):
+class NodeFailed(NamedTuple):
     """A node raised, or could not get its inputs."""
 
+    run: str
+    time: float
     node: str
     type: str
     message: str
@@ -100,18 +97,20 @@ class NodeFailed(Event):
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSkipped(Event):
+class NodeSkipped(NamedTuple):
     """A node did not run because something before it failed."""
 
+    run: str
+    time: float
     node: str
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArtifactReady(Event):
+class ArtifactReady(NamedTuple):
     """A file for the user is there, new or from an earlier run."""
 
+    run: str
+    time: float
     node: str
     name: str
     """Path inside the artifact folder."""
@@ -120,10 +119,11 @@ class ArtifactReady(Event):
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelMoved(Event):
+class ModelMoved(NamedTuple):
     """Weights moved between file, host and device."""
 
+    run: str
+    time: float
     model: str
     origin: str
     target: str
@@ -131,10 +131,11 @@ class ModelMoved(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished(Event):
+class RunFinished(NamedTuple):
     """A run is over."""
 
+    run: str
+    time: float
     status: RunStatus
     outputs: Mapping[str, Any]
     """The workflow's exposed outputs as JSON: plain values as they are, others as a description."""
@@ -147,14 +148,26 @@ class RunFinished(Event):
     """Why it failed, when no single node did."""
 
 
+Event = (
+    RunQueued
+    | RunStarted
+    | NodeStarted
+    | NodeProgress
+    | NodePreview
+    | NodeCached
+    | NodeFinished
+    | NodeFailed
+    | NodeSkipped
+    | ArtifactReady
+    | ModelMoved
+    | RunFinished
+)
+"""Anything that happens. Each has the id of its `run` and its `time` in seconds since 1970."""
+
 EventSink = Callable[[Event], None]
 
 
 def event_json(event: Event) -> dict[str, Any]:
     """The event as JSON: `{"event": "node_started", "run": ..., "time": ..., ...}`; None values and pictures left out."""
-    body = {
-        item.name: getattr(event, item.name)
-        for item in fields(event)
-        if item.name != "image" and getattr(event, item.name) is not None
-    }
+    body = {name: value for name, value in event._asdict().items() if name != "image" and value is not None}
     return {"event": snake_case(type(event).__name__), **body}

@@ -15,7 +15,6 @@ from graphflow.authoring.describe import InputSchema, NodeSchema, problems
 from graphflow.authoring.lazy import Lazy
 from graphflow.authoring.node import Node, NodeSpec
 from graphflow.engine.purity import InputGuard
-from graphflow.engine.recipe import NodePorts
 from graphflow.engine.services import Result
 from graphflow.engine.tasks import Task, bind
 from graphflow.errors import GraphflowError, WorkflowError
@@ -24,17 +23,20 @@ LazyGet = Callable[[int, str], Any]
 """Runs the node of that index now and gives one of its outputs."""
 
 
-def task_inputs(task: Task, spec: NodeSpec, ports: NodePorts, lazy_get: LazyGet) -> dict[str, Any]:
+def task_inputs(task: Task, spec: NodeSpec, lazy_get: LazyGet) -> dict[str, Any]:
     """The inputs of a task whose dependencies are done, as its class takes them."""
     inputs: dict[str, Any] = dict(task.values)
-    for name, adapter in spec.convert.items():
-        if name in inputs:
-            inputs[name] = adapter.validate_json(orjson.dumps(inputs[name]), strict=True)
-    for name in ports.lazy:
-        if name in inputs:
-            inputs[name] = Lazy.of(inputs[name])
+    if spec.convert:
+        for name, adapter in spec.convert.items():
+            if name in inputs:
+                inputs[name] = adapter.validate_json(orjson.dumps(inputs[name]), strict=True)
+    for name, before, output in task.singles:
+        inputs[name] = (before.result or {})[output]
     for port, refs in task.links:
         inputs[port.name] = bind(port, refs)
+    for name in task.ports.lazy:
+        if name in inputs:
+            inputs[name] = Lazy.of(inputs[name])
     for port, sources in task.lazies:
         inputs[port.name] = _lazy(port, sources, lazy_get)
     return inputs

@@ -92,9 +92,11 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], now: Mapping[str, A
         was, is_now = old["values"].get(name, "its default"), new["values"].get(name, "its default")
         if was != is_now:
             lines.append(f"{name}: {_short(was)} -> {_short(is_now)}")
-    for name in sorted({*old["files"], *new["files"]}):
-        if old["files"].get(name) != new["files"].get(name):
-            lines.append(f"{name or 'fingerprint'}: the content of the file changed")
+    lines += [
+        f"{name or 'fingerprint'}: the content of the file changed"
+        for name in sorted({*old["files"], *new["files"]})
+        if old["files"].get(name) != new["files"].get(name)
+    ]
     by_key = {record["key"]: node for node, record in now.items()}
     for name in sorted({*old["links"], *new["links"]}):
         was, is_now = old["links"].get(name), new["links"].get(name)

@@ -38,8 +38,10 @@ def canonical_values(ports: Mapping[str, InputSchema], values: Mapping[str, Any]
     kept = {}
     for name, value in values.items():
         port = ports[name]
-        value = _canonical(value, port.type)
-        if port.required or value != _canonical(port.default, port.type):
+        default = port.default
+        if port.type.kind in ("float", "list"):
+            value, default = _canonical(value, port.type), _canonical(default, port.type)
+        if port.required or value != default:
             kept[name] = value
     return kept
 
@@ -54,5 +56,5 @@ def _canonical(value: Any, schema: TypeSchema) -> Any:
 
 def describe_parts(parts: KeyParts) -> dict[str, Any]:
     """The parts of a key under the names that `graphflow cache --explain` uses."""
-    type_name, version, values, links, files = parts
+    type_name, version, values, links, files = parts[:5]
     return {"type": type_name, "version": version, "values": values, "links": links, "files": files}

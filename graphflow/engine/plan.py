@@ -124,5 +124,5 @@ def plan_run(recipes: Recipes, targets: Iterable[int], contains: Callable[[str],
 
 
 def running_order(recipes: Recipes, index: int) -> tuple[int, int]:
-    """Text encoders first, so that they are done with before the denoiser comes; then topological order."""
-    return (0 if recipes.ports[index].is_encoder else 1, index)
+    """Text encoders before the denoiser comes; then topological order."""
+    return (recipes.ports[index].phase, index)

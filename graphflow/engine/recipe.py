@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphflow.authoring.describe import InputSchema, NodeSchema
+from graphflow.authoring.node import NodeSpec
 from graphflow.engine.keys import KeyMaker, KeyParts, canonical_values
 from graphflow.engine.services import Services
 from graphflow.graph.graph import Graph, GraphNode
@@ -15,7 +16,7 @@ from graphflow.graph.graph import Graph, GraphNode
 class NodePorts:
     """What the engine asks of a node type's inputs again and again, found once per type."""
 
-    __slots__ = ("by_name", "files", "is_encoder", "lazy", "lists")
+    __slots__ = ("by_name", "files", "is_io", "lazy", "lists", "phase", "schema", "spec", "type")
 
     def __init__(self, schema: NodeSchema) -> None:
         self.by_name: dict[str, InputSchema] = {port.name: port for port in schema.inputs}
@@ -23,9 +24,15 @@ class NodePorts:
         self.lazy: frozenset[str] = frozenset(port.name for port in schema.inputs if port.lazy)
         self.lists: frozenset[str] = frozenset(port.name for port in schema.outputs if port.type.kind == "list")
         """Outputs that are lists."""
+        self.schema = schema
+        self.type = schema.type
+        self.spec: NodeSpec | None = None
+        """The class behind the type, once it was needed."""
+        self.is_io = schema.lane == "io"
         models = {base.rpartition(":")[2] for port in schema.inputs for base in port.type.bases}
-        self.is_encoder = "TextEncoder" in models and "Denoiser" not in models
-        """Whether the node uses a text encoder and needs no denoiser."""
+        is_encoder = "TextEncoder" in models and "Denoiser" not in models
+        self.phase = 0 if self.is_io else 1 if is_encoder else 2
+        """What goes first among what is ready: files and network, which overlap the rest; text encoders; everything else."""
 
 
 def ports_of(graph: Graph) -> list[NodePorts]:
@@ -73,6 +80,7 @@ class Recipes:
     def __init__(self, graph: Graph, services: Services) -> None:
         self.graph = graph
         self.ports = ports_of(graph)
+        self.mapped = [node.is_mapped for node in graph.nodes]
         self.deciding = {
             index: sources
             for index, node in enumerate(graph.nodes)
@@ -117,7 +125,7 @@ class Recipes:
             links[name] = described
         values = self._unmapped(node) if node.mapped else node.values
         parts: KeyParts = [
-            schema.type,
+            ports.type,
             schema.version,
             canonical_values(ports.by_name, values) if values else {},
             links,
@@ -125,7 +133,7 @@ class Recipes:
         ]
         if schema.has_fingerprint:
             parts[4] = {**parts[4], "": self.own_fingerprint(node, node.values)}
-        if node.is_mapped:
+        if self.mapped[index]:
             lists = {name: node.values[name] for name in node.mapped if name in node.values}
             parts += [sorted(node.mapped), sorted(node.zipped), lists]
         if unknown or schema.cache == "never":

@@ -9,12 +9,12 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from time import time
 from typing import Any
 
-from graphflow.authoring.describe import NodeSchema
-from graphflow.authoring.node import NodeSpec
 from graphflow.engine import events
-from graphflow.engine.context import RunArtifacts, RunContext
+from graphflow.engine.context import RunArtifacts, RunContext, RunScope
 from graphflow.engine.control import RunControl
 from graphflow.engine.execute import failure_message, run_instance, task_inputs
 from graphflow.engine.keys import describe_parts
@@ -32,12 +32,16 @@ _FROM_STORE_SECONDS = 1.0
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """No garbage collection while many objects are made that will all stay: each pass would walk them all for nothing."""
+    """No garbage collection while thousands of objects are made that all stay; afterwards they are left out of it.
+
+    Each pass of the collector would walk them all for nothing. `gc.unfreeze`, at the end of the run, takes them in again.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if was_on:
             gc.enable()
 
@@ -48,8 +52,7 @@ class Outcome:
 
     executed: int = 0
     cached: int = 0
-    failures: dict[str, BaseException] = field(default_factory=dict)
-    """What each failed node raised, by node id."""
+    failures: list[events.NodeFailed] = field(default_factory=list)
     status: dict[int, str] = field(default_factory=dict)
     """`ran`, `cached`, `failed` or `skipped` by node index."""
 
@@ -73,21 +76,19 @@ class Runner:
         self.recipes = Recipes(graph, services)
         self.outcome = Outcome()
         self._services = services
-        self._control = control
         self._emit = emit
-        self._run = run
-        self._artifacts = RunArtifacts(services, graph.folder, provenance)
+        self._scope = RunScope(services, RunArtifacts(services, graph.folder, provenance), control, emit, run)
         self._unroller = Unroller(self.recipes)
         self._schedule = Schedule(self, control)
         self._missing: set[str] = set()  # keys without a stored result, as far as this run knows
         self._told: set[str] = set()
-        self._specs: dict[str, NodeSpec] = {}
         self._fans: set[int] = set()
         self._seconds: dict[int, float] = {}
 
     def close(self) -> None:
         """End the run's threads."""
         self._schedule.close()
+        gc.unfreeze()
 
     # -- deciding ---------------------------------------------------------------------------------------------------------
 
@@ -109,16 +110,22 @@ class Runner:
     def _decide(self, targets: list[int]) -> None:
         """Unroll what the targets need, first obtaining the values that this depends on."""
         while True:
-            self.recipes.find_keys()
-            needed, cached = needed_nodes(self.recipes, targets, self._is_cached)
-            waiting = undecided(self.recipes, needed, self._is_known)
-            if not waiting:
-                with collector_paused():
-                    self._unroll(needed, cached)
+            with collector_paused():
+                sources = self._unroll_or_ask(targets)
+            if not sources:
                 return
-            sources = sorted({source for known_by in waiting.values() for source in known_by})
-            self._unroll(*needed_nodes(self.recipes, sources, self._is_cached))
             self._pin_and_run(task for source in sources for task in self._unroller.tasks[source])
+
+    def _unroll_or_ask(self, targets: list[int]) -> list[int]:
+        """Unroll what the targets need; or, while values are missing that decide about it, what these values need, and name their nodes."""
+        self.recipes.find_keys()
+        needed, cached = needed_nodes(self.recipes, targets, self._is_cached)
+        waiting = undecided(self.recipes, needed, self._is_known)
+        sources = sorted({source for needs in waiting.values() for source in needs})
+        if sources:
+            needed, cached = needed_nodes(self.recipes, sources, self._is_cached)
+        self._unroll(needed, cached)
+        return sources
 
     def _is_cached(self, index: int) -> bool:
         key = self.recipes.keys[index]
@@ -138,25 +145,29 @@ class Runner:
 
     def _unroll(self, needed: list[int], cached: list[int]) -> None:
         starts = set(cached)
+        unroller, raised = self._unroller, self.recipes.raised
         for index in sorted(starts.union(needed)):
-            if index in self._unroller.tasks:
+            if index in unroller.tasks:
                 continue
             try:
-                self._unroll_node(index, is_cached=index in starts)
+                if index in raised:
+                    raise raised[index]
+                if index in starts:
+                    self._unroll_cached(index)
+                elif unroller.is_behind_dead(index):
+                    raise Upstream
+                else:
+                    self._unroll_needed(index)
             except Exception as error:  # noqa: BLE001 - belongs to this node
-                self._unroller.dead(index, error)
+                unroller.dead(index, error)
 
-    def _unroll_node(self, index: int, *, is_cached: bool) -> None:
-        raised = self.recipes.raised.get(index)
-        if raised is not None:
-            raise raised
-        if not is_cached:
-            if self._unroller.is_behind_dead(index):
-                raise Upstream
-            self._unroller.unroll(index)
-            if self.graph.nodes[index].is_mapped:
-                self._fans.add(index)
-        elif self.graph.nodes[index].is_mapped:
+    def _unroll_needed(self, index: int) -> None:
+        self._unroller.unroll(index)
+        if self.recipes.mapped[index]:
+            self._fans.add(index)
+
+    def _unroll_cached(self, index: int) -> None:
+        if self.recipes.mapped[index]:
             self._unroll_fan(index)
         else:
             self._unroller.cached(index)
@@ -198,15 +209,19 @@ class Runner:
 
     def is_available(self, task: Task) -> bool:
         """Whether a stored result will do."""
-        if task.before and any(before.error is not None for before in task.before):
+        if task.key in self._missing or task.doom is not None or not self._is_stored(task.key):
             return False
-        if not self._is_stored(task.key):
+        if any(before.error is not None for before in task.before):
             return False
         if task.key not in self._told:
             self._told.add(task.key)
             self.outcome.cached += 1
             self.outcome.status.setdefault(task.node, "cached")
-            self._emit(events.NodeCached(run=self._run, node=self.graph.nodes[task.node].id, element=task.element))
+            self._emit(
+                events.NodeCached(
+                    run=self._scope.run, time=time(), node=self.graph.nodes[task.node].id, element=task.element
+                )
+            )
         return True
 
     def fetch(self, task: Task) -> Result | None:
@@ -218,47 +233,30 @@ class Runner:
         self._missing.add(task.key)
         self._remake(task.node)
 
-    def priority(self, task: Task) -> tuple[int, int, int]:
-        """Text encoders first; then element by element, so that the first picture comes early; then topological order."""
-        return (0 if self.recipes.ports[task.node].is_encoder else 1, task.element or 0, task.node)
-
-    def is_io(self, task: Task) -> bool:
-        """Whether the task runs in the io lane."""
-        return self._schema(task).lane == "io"
-
     def start(self, task: Task) -> Callable[[], tuple[Result, float]]:
         """Make the instance and its context; the work as a function."""
-        schema = self._schema(task)
-        spec = self._spec(schema.type)
-        inputs = task_inputs(task, spec, self.recipes.ports[task.node], self._lazy_get)
+        spec = task.ports.spec
+        if spec is None:
+            spec = task.ports.spec = self._services.classes.spec(task.ports.type)
+        inputs = task_inputs(task, spec, self._lazy_get)
         instance = spec.cls.__pydantic_validator__.validate_python(inputs)
         guard = InputGuard(inputs) if self._services.dev else None
         node = self.graph.nodes[task.node].id
-        context = RunContext(
-            self._services,
-            self._artifacts,
-            self._control,
-            self._emit,
-            run=self._run,
-            node=node,
-            element=task.element,
-            key=task.key,
-        )
-        self._emit(events.NodeStarted(run=self._run, node=node, element=task.element))
+        context = RunContext(self._scope, node, task.element, task.key)
+        self._emit(events.NodeStarted(self._scope.run, time(), node, task.element))
         return lambda: run_instance(instance, spec, context, guard)
 
     def finish(self, task: Task, result: Result, seconds: float) -> None:
         """Keep the result and tell."""
-        schema = self._schema(task)
-        parts = task.parts
+        schema, parts = task.ports.schema, task.parts
         if schema.cache != "never":
             self._services.cache.put(
                 task.key,
                 result,
                 seconds=seconds,
                 policy=schema.cache,
-                node_type=schema.type,
-                explain=describe_parts(parts[:5]) if parts is not None else None,
+                node_type=task.ports.type,
+                explain=partial(describe_parts, parts) if parts is not None else None,
             )
             self._missing.discard(task.key)
         if task.element is not None:
@@ -266,43 +264,30 @@ class Runner:
         self._told.add(task.key)
         self.outcome.executed += 1
         self.outcome.status[task.node] = "ran"
-        self._emit(
-            events.NodeFinished(
-                run=self._run, node=self.graph.nodes[task.node].id, element=task.element, seconds=seconds
-            )
-        )
+        self._emit(events.NodeFinished(self._scope.run, time(), self.graph.nodes[task.node].id, seconds, task.element))
 
     def fail(self, task: Task, error: BaseException) -> None:
         """Tell of a failed task, or of one behind it."""
         node = self.graph.nodes[task.node]
         if isinstance(error, Upstream):
             self.outcome.status.setdefault(task.node, "skipped")
-            self._emit(events.NodeSkipped(run=self._run, node=node.id, element=task.element))
+            self._emit(events.NodeSkipped(run=self._scope.run, time=time(), node=node.id, element=task.element))
             return
         message, shown = failure_message(error, node.schema)
-        self.outcome.failures.setdefault(node.id, error)
         self.outcome.status[task.node] = "failed"
-        self._emit(
-            events.NodeFailed(
-                run=self._run,
-                node=node.id,
-                type=node.schema.type,
-                message=message,
-                traceback=shown,
-                element=task.element,
-            )
+        failure = events.NodeFailed(
+            run=self._scope.run,
+            time=time(),
+            node=node.id,
+            type=node.schema.type,
+            message=message,
+            traceback=shown,
+            element=task.element,
         )
+        self.outcome.failures.append(failure)
+        self._emit(failure)
 
     # -- small things -----------------------------------------------------------------------------------------------------
-
-    def _schema(self, task: Task) -> NodeSchema:
-        return self.graph.nodes[task.node].schema
-
-    def _spec(self, type_name: str) -> NodeSpec:
-        spec = self._specs.get(type_name)
-        if spec is None:
-            spec = self._specs[type_name] = self._services.classes.spec(type_name)
-        return spec
 
     def _lazy_get(self, node: int, output: str) -> Any:
         return self._schedule.call(lambda: self._run_branch(node, output))

@@ -37,12 +37,6 @@ class Work(Protocol):
     def repair(self, task: Task) -> None:
         """A stored result is gone: give the task its dependencies, so that it can run. Raises what makes that impossible."""
 
-    def priority(self, task: Task) -> tuple[int, int, int]:
-        """Smaller goes first."""
-
-    def is_io(self, task: Task) -> bool:
-        """Whether the task runs in the io lane."""
-
     def start(self, task: Task) -> Callable[[], tuple[Result, float]]:
         """Get ready to run: the work as a function for the lane's thread. Raises what makes it impossible."""
 
@@ -69,11 +63,10 @@ class Schedule:
     def __init__(self, work: Work, control: RunControl) -> None:
         self._work = work
         self._control = control
-        self._ready: list[tuple[int, tuple[int, int, int], int, Task]] = []
-        self._ticks = 0
+        self._ready: list[tuple[int, tuple[int, int, int], Task]] = []
         self._walks = 0
         self._frames: list[_Frame] = []
-        self._watching: dict[int, list[_Frame]] = {}
+        self._watching: dict[Task, list[_Frame]] = {}
         self._inflight = 0
         self._done: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._pool: ThreadPoolExecutor | None = None
@@ -91,14 +84,15 @@ class Schedule:
         """
         frame = _Frame(len(self._frames))
         for task in targets:
-            if task.result is None and task.error is None and frame not in self._watching.get(id(task), ()):
-                self._watching.setdefault(id(task), []).append(frame)
+            if task.result is None and task.error is None and frame not in self._watching.get(task, ()):
+                self._watching.setdefault(task, []).append(frame)
                 frame.left += 1
         self._frames.append(frame)
         try:
             self._prepare(targets, frame.depth)
             while frame.left:
-                self._control.check()
+                if self._control.is_cancelled:
+                    self._control.check()
                 self._step(frame)
         finally:
             self._frames.pop()
@@ -132,7 +126,7 @@ class Schedule:
         if self._inflight:
             self._take_finished(wait=False)
         if self._ready and -self._ready[0][0] >= frame.depth:
-            task = heapq.heappop(self._ready)[3]
+            task = heapq.heappop(self._ready)[2]
             if task.needed and not task.inflight and not task.waiting:
                 self._start(task)
         elif self._inflight:
@@ -156,7 +150,7 @@ class Schedule:
         except Exception as error:  # noqa: BLE001 - belongs to this task
             self._fail(task, error)
             return
-        if self._work.is_io(task):
+        if task.ports.is_io:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="graphflow-io")
             self._inflight += 1
@@ -168,7 +162,9 @@ class Schedule:
         """Load the stored results that the task starts from; False when one is gone and must be made first."""
         gone = []
         for before in task.before:
-            if before.result is None and before.error is None:
+            if before.result is not None:
+                continue
+            if before.error is None:
                 before.result = self._work.fetch(before)
                 if before.result is None:
                     gone.append(before)
@@ -238,7 +234,7 @@ class Schedule:
                 stack.extend(before for before in task.before if before.needed)
                 continue
             if self._work.is_available(task):
-                if id(task) not in self._watching:
+                if task not in self._watching:
                     continue
                 task.result = self._work.fetch(task)
                 if task.result is not None:
@@ -270,8 +266,7 @@ class Schedule:
         return not task.needed and self._work.is_available(task)
 
     def _push(self, task: Task) -> None:
-        self._ticks += 1
-        heapq.heappush(self._ready, (-task.depth, self._work.priority(task), self._ticks, task))
+        heapq.heappush(self._ready, (-task.depth, task.priority, task))
 
     def _finish(self, task: Task, result: Result, seconds: float) -> None:
         task.result = result
@@ -306,5 +301,6 @@ class Schedule:
             self._settled(failed)
 
     def _settled(self, task: Task) -> None:
-        for frame in self._watching.pop(id(task), ()):
-            frame.left -= 1
+        if task in self._watching:
+            for frame in self._watching.pop(task):
+                frame.left -= 1

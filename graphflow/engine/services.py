@@ -43,9 +43,9 @@ class ResultStore(Protocol):
         seconds: float,
         policy: CachePolicy,
         node_type: str,
-        explain: Mapping[str, Any] | None = None,
+        explain: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
-        """Keep a result that took so many seconds to make; `explain` holds the key's parts."""
+        """Keep a result that took so many seconds to make; `explain` holds the key's parts, or gives them when they are wanted."""
 
     def put_fan(
         self,

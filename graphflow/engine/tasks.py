@@ -51,20 +51,29 @@ class Task:
         "node",
         "parts",
         "pinned",
+        "ports",
+        "priority",
         "result",
         "seen",
+        "singles",
         "users",
         "values",
         "waiting",
     )
 
-    def __init__(self, node: int, element: int | None, key: str) -> None:
+    def __init__(self, node: int, element: int | None, key: str, ports: NodePorts) -> None:
         self.node = node
         self.element = element
         self.key = key
+        self.ports = ports
+        self.priority = (ports.phase, element or 0, node)
+        """Smaller goes first: element by element within a phase, so that the first picture comes early; then topological order."""
         self.parts: KeyParts | None = None
         self.values: dict[str, Any] = {}
+        self.singles: list[tuple[str, Task, str]] = []
+        """Inputs that take one output of one task as it is: name, task, output. Most links are of this kind."""
         self.links: list[tuple[InputSchema, list[Ref]]] = []
+        """The other linked inputs."""
         self.before: tuple[Task, ...] = ()
         """The tasks that the links come from, each once; lazy ones left out."""
         self.lazies: list[tuple[InputSchema, list[tuple[int, str]]]] = []
@@ -90,10 +99,19 @@ class Task:
         self.seen = 0
         """The last walk that met it."""
 
-    def set_links(self, links: list[tuple[InputSchema, list[Ref]]]) -> None:
+    def __lt__(self, other: Task) -> bool:
+        """Tasks of one priority are one task, queued twice."""
+        return False
+
+    def set_links(self, singles: list[tuple[str, Task, str]], links: list[tuple[InputSchema, list[Ref]]]) -> None:
         """Say where the linked inputs come from."""
-        self.links = links
-        self.before = tuple(dict.fromkeys(task for _, refs in links for ref in refs for task in ref.tasks))
+        self.singles, self.links = singles, links
+        if not links and len(singles) < 2:
+            self.before = (singles[0][1],) if singles else ()
+            return
+        tasks = [task for _, task, _ in singles]
+        tasks += [task for _, refs in links for ref in refs for task in ref.tasks]
+        self.before = tuple(dict.fromkeys(tasks))
 
 
 class FanLengthError(ValueError):
@@ -113,7 +131,7 @@ class Unroller:
 
     def dead(self, index: int, error: Exception) -> None:
         """A node that cannot be unrolled: one task stands for it, behind the dead ones before it, and fails with the error."""
-        task = Task(index, None, f"dead:{index}")
+        task = Task(index, None, f"dead:{index}", self._recipes.ports[index])
         task.doom = error
         ports = self._recipes.ports[index]
         links = []
@@ -121,7 +139,7 @@ class Unroller:
             broken = [found for source in sources for found in self.tasks.get(source.node, ()) if _is_broken(found)]
             if broken and name not in ports.lazy:
                 links.append((ports.by_name[name], [Ref(tuple(broken), "", whole=False)]))
-        task.set_links(links)
+        task.set_links([], links)
         self.tasks[index] = [task]
         self._some_dead = True
 
@@ -161,33 +179,37 @@ class Unroller:
     def _task(self, index: int, element: int | None, key: str) -> Task:
         task = self.by_key.get(key)
         if task is None:
-            task = self.by_key[key] = Task(index, element, key)
+            task = self.by_key[key] = Task(index, element, key, self._recipes.ports[index])
         return task
 
     def _single(self, index: int, node: GraphNode) -> Task:
         recipes = self._recipes
-        key, parts = recipes.keys[index], recipes.parts[index]
-        ports = recipes.ports[index]
-        links = self._links(node, ports)
-        if key is None or parts is None:
+        key, ports = recipes.keys[index], recipes.ports[index]
+        singles, links = self._links(node, ports)
+        if key is None:
             # What the key waited for is known by now.
-            parts = self._parts(index, node, node.values, links)
-            key = recipes.set_key(index, parts)
+            key = recipes.set_key(index, self._parts(index, node, node.values, singles, links))
         task = self._task(index, None, key)
-        task.parts, task.values = parts, node.values
-        task.set_links(links)
+        task.parts, task.values = recipes.parts[index], node.values
+        task.set_links(singles, links)
         if ports.lazy:
             task.lazies = self._lazies(node, ports)
         return task
 
     def _links(
         self, node: GraphNode, ports: NodePorts, element: int | None = None
-    ) -> list[tuple[InputSchema, list[Ref]]]:
-        return [
-            (ports.by_name[name], [self._ref(node, name, at, element) for at in range(len(sources))])
-            for name, sources in node.links.items()
-            if name not in ports.lazy
-        ]
+    ) -> tuple[list[tuple[str, Task, str]], list[tuple[InputSchema, list[Ref]]]]:
+        singles, links = [], []
+        mapped = self._recipes.mapped
+        for name, sources in node.links.items():
+            if name in ports.lazy:
+                continue
+            port = ports.by_name[name]
+            if element is None and not port.many and not mapped[sources[0].node]:
+                singles.append((name, self.tasks[sources[0].node][0], sources[0].output))
+            else:
+                links.append((port, [self._ref(node, name, at, element) for at in range(len(sources))]))
+        return singles, links
 
     def _lazies(self, node: GraphNode, ports: NodePorts) -> list[tuple[InputSchema, list[tuple[int, str]]]]:
         return [
@@ -225,11 +247,11 @@ class Unroller:
             name: _one_of(value, at, many=ports.by_name[name].many) if name in node.mapped else value
             for name, value in node.values.items()
         }
-        links = self._links(node, ports, at)
-        parts = self._parts(index, node, values, links)
+        singles, links = self._links(node, ports, at)
+        parts = self._parts(index, node, values, singles, links)
         task = self._task(index, at, self._recipes.maker.key(parts))
         task.parts, task.values = parts, values
-        task.set_links(links)
+        task.set_links(singles, links)
         task.lazies = self._lazies(node, ports)
         return task
 
@@ -238,7 +260,7 @@ class Unroller:
         tasks = self.tasks[source.node]
         is_list = source.output in self._recipes.ports[source.node].lists
         taken = element is not None and elementwise(node, name, position)
-        if self._graph.nodes[source.node].is_mapped:
+        if self._recipes.mapped[source.node]:
             if taken and element is not None:
                 return Ref((tasks[element],), source.output, whole=True, is_list=is_list)
             return Ref(tuple(tasks), source.output, whole=False, is_list=True)
@@ -247,20 +269,29 @@ class Unroller:
         )
 
     def _parts(
-        self, index: int, node: GraphNode, values: dict[str, Any], links: list[tuple[InputSchema, list[Ref]]]
+        self,
+        index: int,
+        node: GraphNode,
+        values: dict[str, Any],
+        singles: list[tuple[str, Task, str]],
+        links: list[tuple[InputSchema, list[Ref]]],
     ) -> KeyParts:
         recipes, schema = self._recipes, node.schema
         ports = recipes.ports[index]
-        described = {port.name: [self._ref_part(ref) for ref in refs] for port, refs in links}
+        described = {name: [[task.key, output]] for name, task, output in singles}
+        described |= {port.name: [self._ref_part(ref) for ref in refs] for port, refs in links}
         for port, sources in self._lazies(node, ports):
             described[port.name] = [[recipes.keys[source] or uuid.uuid4().hex, output] for source, output in sources]
-        linked_files = {port.name: bind(port, refs) for port, refs in links if port.file_kind is not None}
-        files = recipes.file_parts(ports, {**values, **linked_files})
-        plain = canonical_values(ports.by_name, values)
-        parts: KeyParts = [schema.type, schema.version, plain, described, files]
+        named = dict(values)
+        for port in ports.files:
+            named |= {name: (task.result or {})[output] for name, task, output in singles if name == port.name}
+            named |= {each.name: bind(each, refs) for each, refs in links if each.name == port.name}
+        files = recipes.file_parts(ports, named) if ports.files else {}
+        parts: KeyParts = [ports.type, schema.version, canonical_values(ports.by_name, values), described, files]
         if schema.has_fingerprint:
-            inputs = {**values, **{port.name: bind(port, refs) for port, refs in links}}
-            parts[4] = {**files, "": recipes.own_fingerprint(node, inputs)}
+            linked = {name: (task.result or {})[output] for name, task, output in singles}
+            linked |= {port.name: bind(port, refs) for port, refs in links}
+            parts[4] = {**files, "": recipes.own_fingerprint(node, {**values, **linked})}
         if schema.cache == "never":
             parts.append(recipes.keys[index] or uuid.uuid4().hex)
         return parts

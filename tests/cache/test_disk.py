@@ -197,8 +197,7 @@ def test_what_cannot_be_encoded_leaves_nothing_behind(tier: DiskTier) -> None:
 
 def test_bad_keys_are_refused(tier: DiskTier) -> None:
     for key in ("", "..", "a/b", "../../x", "a" * 200):
-        with pytest.raises(ValueError, match="not a key"):
-            tier.contains(key)
+        assert not tier.contains(key)
         with pytest.raises(ValueError, match="not a key"):
             tier.scratch(key)
 

@@ -230,7 +230,9 @@ class Save(Node):
 
     def run(self, ctx: NodeContext) -> Outputs:
         calls.append("save")
-        return self.Outputs(file=ctx.artifacts.save(self.text.encode(), suffix="txt", media_type="text/plain", prefix="text"))
+        return self.Outputs(
+            file=ctx.artifacts.save(self.text.encode(), suffix="txt", media_type="text/plain", prefix="text")
+        )
 
 
 @node("clock", cache="never")
@@ -343,7 +345,9 @@ class Engine:
         self.app.__dict__["registry"] = registry
         self.folder = home
 
-    def graph(self, nodes: dict[str, Any], outputs: dict[str, str] | None = None, params: dict[str, Any] | None = None) -> Graph:
+    def graph(
+        self, nodes: dict[str, Any], outputs: dict[str, str] | None = None, params: dict[str, Any] | None = None
+    ) -> Graph:
         """A checked graph from `{id: (type, values, links, map)}`; later parts may be left out."""
         saved = {}
         for name, (kind, *rest) in nodes.items():

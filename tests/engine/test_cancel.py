@@ -26,7 +26,9 @@ def _cancel_when_running(engine: Any, graph: Any, after: float = 0.3) -> tuple[A
 
 
 def test_a_long_node_stops_within_a_step(engine: Any) -> None:
-    graph = engine.graph({"s": ("steps", {"n": 1000, "seconds": 0.02}), "a": ("add", {}, {"a": "s.int"})}, outputs={"x": "a.int"})
+    graph = engine.graph(
+        {"s": ("steps", {"n": 1000, "seconds": 0.02}), "a": ("add", {}, {"a": "s.int"})}, outputs={"x": "a.int"}
+    )
     run, seconds = _cancel_when_running(engine, graph)
     assert run.report.status == "cancelled"
     assert seconds < 0.5

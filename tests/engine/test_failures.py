@@ -33,7 +33,9 @@ def test_independent_branches_finish(engine: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["value", "exit", "memory", "recursion", "stop"])
 def test_any_exception_of_a_node_ends_only_its_branch(engine: Any, kind: str) -> None:
-    graph = engine.graph({"bad": ("fail", {"kind": kind}), "good": ("add", {"a": 1})}, outputs={"x": "bad.int", "y": "good.int"})
+    graph = engine.graph(
+        {"bad": ("fail", {"kind": kind}), "good": ("add", {"a": 1})}, outputs={"x": "bad.int", "y": "good.int"}
+    )
     run = engine.run(graph)
     assert (run.report.status, run.report.outputs) == ("failed", {"y": 1})
     assert engine.run(engine.graph({"a": ("add", {"a": 3})}, outputs={"x": "a.int"})).report.outputs == {"x": 3}

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from graphflow.app import App
 from graphflow.engine.keys import KeyMaker
 from graphflow.settings import Settings
 
 
 def test_going_back_to_an_earlier_value_runs_nothing(engine: Any) -> None:
     def graph(value: int) -> Any:
-        return engine.graph({"a": ("add", {"a": value}), "b": ("add", {"b": 2}, {"a": "a.int"})}, outputs={"x": "b.int"})
+        return engine.graph(
+            {"a": ("add", {"a": value}), "b": ("add", {"b": 2}, {"a": "a.int"})}, outputs={"x": "b.int"}
+        )
 
     for value in (1, 2):
         engine.run(graph(value))
@@ -85,8 +88,12 @@ def test_a_nodes_own_fingerprint_joins_its_key(engine: Any, monkeypatch: pytest.
 def test_what_changes_bits_is_in_the_key(engine: Any, change: dict[str, str]) -> None:
     graph = engine.graph({"a": ("add", {"a": 1})}, outputs={"x": "a.int"})
     engine.run(graph)
-    engine.app.settings = Settings(home=engine.folder, **change)
-    assert engine.run(graph).ran == ["a"]
+    other = App(Settings(home=engine.folder, **change))
+    other.__dict__["registry"] = engine.app.registry
+    assert other.salt != engine.app.salt
+    other.__dict__["cache"] = engine.app.cache
+    assert other.run(graph).executed == 1
+    assert engine.run(graph).report.executed == 0
 
 
 def test_keys_depend_on_the_salt_and_the_parts() -> None:

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
+
+from graphflow.engine.events import NodeFinished, NodeStarted
+
+
+def _interval(run: Any, node: str) -> tuple[float, float]:
+    started = next(event.time for event in run.events if isinstance(event, NodeStarted) and event.node == node)
+    finished = next(event.time for event in run.events if isinstance(event, NodeFinished) and event.node == node)
+    return started, finished
+
+
+def _overlap(run: Any, one: str, other: str) -> bool:
+    (start, end), (other_start, other_end) = _interval(run, one), _interval(run, other)
+    return start < other_end and other_start < end
 
 
 @pytest.mark.parametrize("kind", ["sleep", "asleep"])
 def test_independent_io_nodes_overlap(engine: Any, kind: str) -> None:
     graph = engine.graph(
-        {"a": (kind, {"seconds": 1.0, "name": "a"}), "b": (kind, {"seconds": 1.0, "name": "b"})},
+        {"a": (kind, {"seconds": 0.5, "name": "a"}), "b": (kind, {"seconds": 0.5, "name": "b"})},
         outputs={"a": "a.str", "b": "b.str"},
     )
-    started = time.monotonic()
     run = engine.run(graph)
     assert run.report.outputs == {"a": "a", "b": "b"}
-    assert time.monotonic() - started < 1.8
+    assert _overlap(run, "a", "b")
 
 
 def test_an_io_node_overlaps_device_work(engine: Any) -> None:
     graph = engine.graph(
-        {"io": ("sleep", {"seconds": 0.6, "name": "a"}), "device": ("steps", {"n": 6, "seconds": 0.1})},
-        outputs={"a": "io.str", "b": "device.int"},
+        {"a_device": ("steps", {"n": 6, "seconds": 0.05}), "io": ("sleep", {"seconds": 0.3, "name": "a"})},
+        outputs={"a": "io.str", "b": "a_device.int"},
     )
-    started = time.monotonic()
-    assert engine.run(graph).report.outputs == {"a": "a", "b": 6}
-    assert time.monotonic() - started < 1.1
+    run = engine.run(graph)
+    assert run.report.outputs == {"a": "a", "b": 6}
+    assert _overlap(run, "io", "a_device")
+
+
+def test_device_nodes_never_overlap(engine: Any) -> None:
+    graph = engine.graph(
+        {name: ("steps", {"n": n, "seconds": 0.01}) for name, n in (("a", 5), ("b", 6), ("c", 7))},
+        outputs={"a": "a.int", "b": "b.int", "c": "c.int"},
+    )
+    run = engine.run(graph)
+    assert not any(_overlap(run, *pair) for pair in (("a", "b"), ("b", "c"), ("a", "c")))

@@ -23,7 +23,11 @@ def test_literal_lists_zip(engine: Any) -> None:
 
 def test_an_empty_list_gives_empty_outputs(engine: Any) -> None:
     graph = engine.graph(
-        {"n": ("count", {"n": 0}), "m": ("add", {}, {"a": "n.ints"}, ["a"]), "s": ("total", {}, {"numbers": ["m.int"]})},
+        {
+            "n": ("count", {"n": 0}),
+            "m": ("add", {}, {"a": "n.ints"}, ["a"]),
+            "s": ("total", {}, {"numbers": ["m.int"]}),
+        },
         outputs={"x": "m.int", "s": "s.int"},
     )
     assert engine.run(graph).report.outputs == {"x": [], "s": 0}

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from graphflow.engine.events import ArtifactReady, Event, NodeFailed, RunFinished, RunStarted, RunStatus
+from graphflow.engine.events import ArtifactReady, RunFinished, RunStarted, RunStatus
 from graphflow.engine.executors import RunRequest
 from graphflow.engine.keys import describe_parts
 from graphflow.engine.plan import find_targets
@@ -72,7 +72,6 @@ class _Run:
         self._make_services = services
         self._after = after
         self._graph: Graph = request.graph
-        self._failed: list[NodeFailed] = []
         self._artifacts: list[ArtifactReady] = []
         self._values: dict[str, Any] = {}
         self._described: dict[str, Any] = {}
@@ -91,7 +90,7 @@ class _Run:
             executed=outcome.executed,
             cached=outcome.cached,
             seconds=time.perf_counter() - self._started,
-            failures=tuple(self._failed),
+            failures=tuple(outcome.failures),
             artifacts=tuple(self._artifacts),
             message=message,
             records=partial(_records, self._runner) if self._runner is not None else dict,
@@ -114,7 +113,7 @@ class _Run:
             return "failed", f"internal error: {type(error).__name__}: {error}\n{traceback.format_exc()}"
         finally:
             self._close_runner()
-        return ("failed" if self._failed else "succeeded"), ""
+        return ("failed" if self._runner is not None and self._runner.outcome.failures else "succeeded"), ""
 
     def _close_runner(self) -> None:
         if self._runner is not None:
@@ -122,14 +121,14 @@ class _Run:
 
     def _run(self) -> None:
         request = self._request
-        self._emit(RunStarted(run=request.run, nodes=len(self._graph.nodes)))
+        self._request.emit(RunStarted(run=request.run, time=time.time(), nodes=len(self._graph.nodes)))
         services = self._make_services(request)
         self._artifact_path = services.artifacts.path
         self._runner = Runner(
             self._graph,
             services,
             control=request.control,
-            emit=self._emit,
+            emit=request.emit,
             run=request.run,
             provenance=request.provenance,
             use_cache=request.use_cache,
@@ -149,6 +148,7 @@ class _Run:
                 path = str(self._artifact_path(file.name))
                 event = ArtifactReady(
                     run=self._request.run,
+                    time=time.time(),
                     node=node,
                     name=file.name,
                     path=path,
@@ -156,7 +156,7 @@ class _Run:
                     element=task.element,
                 )
                 self._artifacts.append(event)
-                self._emit(event)
+                self._request.emit(event)
 
     def _collect_outputs(self, tasks: Mapping[int, list[Task]]) -> None:
         for name, source in self._graph.outputs.items():
@@ -167,15 +167,11 @@ class _Run:
                 self._values[name] = value
                 self._described[name] = describe_value(value, self._artifact_path)
 
-    def _emit(self, event: Event) -> None:
-        if isinstance(event, NodeFailed):
-            self._failed.append(event)
-        self._request.emit(event)
-
     def _tell_end(self, report: RunReport) -> None:
         self._request.emit(
             RunFinished(
                 run=report.run,
+                time=time.time(),
                 status=report.status,
                 outputs=self._described,
                 executed=report.executed,
@@ -195,6 +191,6 @@ def _records(runner: Runner) -> dict[str, NodeRecord]:
             type=f"{node.schema.type}@{node.schema.version}",
             status=status.get(index, "not needed"),
             key=recipes.keys[index],
-            parts=describe_parts(parts[:5]) if parts is not None else None,
+            parts=describe_parts(parts) if parts is not None else None,
         )
     return records
