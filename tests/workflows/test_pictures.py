@@ -74,6 +74,12 @@ def test_prompt_grid_takes_other_prompts(run: Run, seen: Seen) -> None:
     assert sum(judge(seen(p), "a white triangle on night").bound for p in pictures[2:]) >= 1
 
 
+def test_a_picture_looks_the_same_in_a_grid_and_by_itself(run: Run, saved: Saved, seen: Seen) -> None:
+    in_grid = run("prompt_grid", 'prompts=["a red circle on sand", "a yellow star on night"]', "seed=5", "steps=3")
+    alone = run("text_to_image", "prompt=a yellow star on night", "seed=6", "steps=3")
+    assert np.array_equal(seen(in_grid.outputs["pictures"][4]), saved(alone))
+
+
 def test_xy_compare_varies_guidance_down_and_steps_across(run: Run, saved: Saved, seen: Seen) -> None:
     report = run("xy_compare")
     pictures = [seen(picture) for picture in report.outputs["pictures"]]
