@@ -18,12 +18,12 @@ MAX_BYTES = 64 * 2**20
 """Largest workflow file that is read."""
 
 
-def load_document(path: Path | str) -> Document:
-    """Read a saved workflow from a JSON file, or from a PNG, JPEG or WebP picture that carries one.
+def load_document(path: Path | str, *, label: str = "") -> Document:
+    """Read a saved workflow from a JSON file, or from a PNG, JPEG or WebP picture that carries one; findings call it `label`, else the path.
 
     Raises WorkflowError with every finding: a file that cannot be read, malformed JSON with line and column, parts of the wrong shape.
     """
-    file, label = Path(path), str(path)
+    file, label = Path(path), label or str(path)
     try:
         with file.open("rb") as stream:
             data = stream.read(16)

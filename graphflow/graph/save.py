@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def save_document(doc: Document, path: Path | str, types: NodeTypes | None = Non
         message = f"the file cannot be written: {error.strerror or error}."
         raise WorkflowError([Finding(message, file=str(path), code="unwritable_file")]) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it was renamed, or never made
+            part.unlink()
 
 
 def node_order(doc: Document) -> list[str]:

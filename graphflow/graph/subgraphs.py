@@ -21,17 +21,22 @@ class Subgraphs:
     def __init__(self, types: NodeTypes) -> None:
         self._types = types
         self._opened: dict[Path, Document | WorkflowError] = {}
+        self._paths: dict[tuple[Path, str], Path] = {}
+
+    def path(self, doc: Document, type_name: str) -> Path:
+        """The file that a `workflow:<file>` type of a document names."""
+        named = (doc.folder, type_name)
+        if named not in self._paths:
+            self._paths[named] = real_path(doc.folder / subgraph_file(type_name))
+        return self._paths[named]
 
     def open(self, doc: Document, type_name: str) -> Document:
-        """The file that a `workflow:<file>` type of a document names. Raises WorkflowError."""
-        file = subgraph_file(type_name)
-        path = real_path(doc.folder / file)
+        """The workflow in that file, migrated. Raises WorkflowError."""
+        path = self.path(doc, type_name)
         if path not in self._opened:
-            label = os.path.normpath(os.path.join(os.path.dirname(doc.label), file))
+            label = os.path.normpath(os.path.join(os.path.dirname(doc.label), subgraph_file(type_name)))
             try:
-                opened = load_document(path)
-                opened.path, opened.label = path, label
-                self._opened[path] = migrate_document(opened, self._types)[0]
+                self._opened[path] = migrate_document(load_document(path, label=label), self._types)[0]
             except WorkflowError as error:
                 self._opened[path] = error
         found = self._opened[path]

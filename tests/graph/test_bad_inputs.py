@@ -47,7 +47,11 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
     "cut off in a text": ('{"graphflow": 1, "name": "fo', "malformed_json", ("line 1",)),
     "comment": ('{"graphflow": 1, // one\n "nodes": {}}', "malformed_json", ("line 1, column 18",)),
     "two objects": ('{"graphflow": 1}{}', "malformed_json", ("extra data", "column 17")),
-    "NaN": ('{"graphflow": 1, "nodes": {"n": {"type": "core.number@1", "values": {"value": NaN}}}}', "malformed_json", ("NaN",)),
+    "NaN": (
+        '{"graphflow": 1, "nodes": {"n": {"type": "core.number@1", "values": {"value": NaN}}}}',
+        "malformed_json",
+        ("NaN",),
+    ),
     "infinity": ('{"graphflow": 1, "view": {"a": -Infinity}}', "malformed_json", ("-Infinity",)),
     "endless number": ('{"graphflow": 1, "view": {"a": ' + "9" * 5000 + "}}", "malformed_json", ("digits",)),
     "latin-1": ('{"graphflow": 1,\n "name": "caf\xe9"}'.encode("latin-1"), "not_utf8", ("line 2", "UTF-8")),
@@ -117,8 +121,16 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
     "unknown type": (saved(n={"type": "core.numbr@1"}), "unknown_type", ('node "n"', "core.numbr", "core.number")),
     "unknown pack": (saved(n={"type": "glow.place@1"}), "unknown_pack", ('install the pack "glow"', "remove the node")),
     "broken pack": (saved(n={"type": "torn.page@1"}), "pack_failed", ('"torn"', "No module named 'ink'")),
-    "newer node": (saved(n={"type": "core.number@9"}), "newer_node", ("version 9", "version 1", 'update the pack "core"')),
-    "failing migration": (saved(n={"type": "core.fragile@1"}), "migration_failed", ('node "n"', "version 1", "KeyError")),
+    "newer node": (
+        saved(n={"type": "core.number@9"}),
+        "newer_node",
+        ("version 9", "version 1", 'update the pack "core"'),
+    ),
+    "failing migration": (
+        saved(n={"type": "core.fragile@1"}),
+        "migration_failed",
+        ('node "n"', "version 1", "KeyError"),
+    ),
     # Inputs.
     "missing value": (saved(a={"type": "core.add@1"}), "missing_input", ('node "a"', 'input "a"', "a whole number")),
     "missing link": (saved(b={"type": "core.blend@1"}), "missing_input", ('input "paints"', "link", "list[Paint]")),
@@ -129,7 +141,10 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
         ('node "m"', 'did you mean "value"'),
     ),
     "value on a link": (
-        saved(m={"type": "core.mix@1", "values": {"name": "red"}}, b={"type": "core.blend@1", "values": {"paints": ["red"]}}),
+        saved(
+            m={"type": "core.mix@1", "values": {"name": "red"}},
+            b={"type": "core.blend@1", "values": {"paints": ["red"]}},
+        ),
         "value_on_link_only",
         ('input "paints"', "list[Paint]", "no value"),
     ),
@@ -141,7 +156,7 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
     "text for a number": (saved(n=NUMBER | {"values": {"value": "7"}}), "bad_value", ('"7" is text', "whole number")),
     "fraction": (saved(n=NUMBER | {"values": {"value": 7.5}}), "bad_value", ("fraction",)),
     "true for a number": (saved(n=NUMBER | {"values": {"value": True}}), "bad_value", ("true",)),
-    "null": (saved(n=NUMBER | {"values": {"value": None}}), "bad_value", ("null",)),
+    "null for a number": (saved(n=NUMBER | {"values": {"value": None}}), "bad_value", ("null",)),
     "not above": (words(weight=0), "bad_value", ("0 is too small", "more than 0")),
     "endless float": (words(weight=1e999), "malformed_json", ("Infinity",)),
     "number for a text": (words(text=1), "bad_value", ("use text",)),
@@ -181,7 +196,10 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
         ("gives list[int]", "takes int"),
     ),
     "mapped for one": (
-        saved(n=NUMBER | {"values": {"value": [1, 2]}, "map": ["value"]}, a={"type": "core.add@1", "links": {"a": "n.int"}}),
+        saved(
+            n=NUMBER | {"values": {"value": [1, 2]}, "map": ["value"]},
+            a={"type": "core.add@1", "links": {"a": "n.int"}},
+        ),
         "link_type",
         ("gives list[int], as that node is mapped", "takes int"),
     ),
@@ -196,9 +214,17 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
         ('node "a"', "a -> b -> c -> a"),
     ),
     # Maps.
-    "map over an unknown input": (saved(n=NUMBER | {"map": ["valu"]}), "unknown_input", ('"valu"', 'did you mean "value"')),
+    "map over an unknown input": (
+        saved(n=NUMBER | {"map": ["valu"]}),
+        "unknown_input",
+        ('"valu"', 'did you mean "value"'),
+    ),
     "map without a list": (saved(n=NUMBER | {"map": ["value"]}), "map_without_list", ('input "value"', "neither")),
-    "map over one value": (saved(n=NUMBER | {"values": {"value": 3}, "map": ["value"]}), "map_without_list", ("list", "3")),
+    "map over one value": (
+        saved(n=NUMBER | {"values": {"value": 3}, "map": ["value"]}),
+        "map_without_list",
+        ("list", "3"),
+    ),
     "map over unequal lists": (
         saved(a={"type": "core.add@1", "values": {"a": [1, 2], "b": [1, 2, 3]}, "map": ["a", "b"]}),
         "unequal_lists",
@@ -211,7 +237,13 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
     ),
     "map over a single link": (link("n.int", map=["a"]), "link_type", ('"n.int" gives int', "list[int]")),
     "map over a lazy input": (
-        saved(s={"type": "core.switch@1", "values": {"condition": True, "on_true": [1], "on_false": 2}, "map": ["on_true"]}),
+        saved(
+            s={
+                "type": "core.switch@1",
+                "values": {"condition": True, "on_true": [1], "on_false": 2},
+                "map": ["on_true"],
+            }
+        ),
         "map_over_lazy",
         ("lazy",),
     ),

@@ -6,6 +6,7 @@ outside in; nothing here recurs, so nesting is limited by files only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from graphflow.graph.graph import NodeTypes
 from graphflow.graph.links import each_link, is_subgraph, split_place, subgraph_file
 from graphflow.graph.subgraphs import Subgraphs, real_path
 
-MAX_NODES = 200_000
-"""Most nodes of a workflow with its subgraphs: files that include each other twice and again would fill any memory."""
+MAX_NODES = 100_000
+"""Most nodes that subgraphs add: files that include each other twice and again would fill any memory."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,16 +63,15 @@ class Sheet:
     given: dict[str, dict[str, Given]] = field(default_factory=dict)
     """What comes from outside, by node and input."""
 
-    @property
-    def files(self) -> list[Path]:
-        """This file and those that it is used in, innermost first."""
-        found: list[Path] = []
+    file: Path | None = None
+    """The file itself, however it was named."""
+
+    def above(self) -> Iterator[Sheet]:
+        """This use and those that it is part of, innermost first."""
         sheet: Sheet | None = self
         while sheet is not None:
-            if sheet.doc.path is not None:
-                found.append(real_path(sheet.doc.path))
+            yield sheet
             sheet = sheet.parent
-        return found
 
 
 @dataclass(slots=True, eq=False)
@@ -97,11 +97,15 @@ class Flat:
 def expand(doc: Document, types: NodeTypes, findings: FindingList) -> Flat:
     """Lay out a migrated document. Subgraphs that are missing, wrong or lead back to themselves become findings."""
     subgraphs = Subgraphs(types)
-    flat = Flat([Sheet(doc)], [])
+    flat = Flat([Sheet(doc, file=real_path(doc.path) if doc.path is not None else None)], [])
     for sheet in flat.sheets:  # grows while it is walked
         _lay_out(sheet, flat, subgraphs, findings)
         for id, child in sheet.children.items():
             _hand_down(sheet, id, child, findings)
+        if len(flat.nodes) + len(flat.sheets) > MAX_NODES + len(doc.nodes):
+            message = f"its subgraphs have more than {MAX_NODES} nodes together; split the workflow."
+            findings.add(message, file=doc.label, code="too_large")
+            return Flat([Sheet(Document(path=doc.path, label=doc.label))], [])
     return flat
 
 
@@ -110,38 +114,37 @@ def _lay_out(sheet: Sheet, flat: Flat, subgraphs: Subgraphs, findings: FindingLi
     for id, saved in sheet.doc.nodes.items():
         if saved.version is None and is_subgraph(saved.type):
             child = _open(sheet, id, saved, subgraphs, findings)
-            if child is not None and len(nodes) + len(flat.sheets) + len(child.nodes) >= MAX_NODES:
-                message = f"the workflow has more than {MAX_NODES} nodes with its subgraphs; split it."
-                findings.add(message, file=sheet.doc.label, node=id, code="too_large")
-                child = None
             if child is None:
                 sheet.broken.add(id)
-                continue
-            sheet.children[id] = Sheet(child, f"{prefix}{id}/", sheet, id)
-            flat.sheets.append(sheet.children[id])
+            else:
+                sheet.children[id] = child
+                flat.sheets.append(child)
         else:
             positions[id] = len(nodes)
             nodes.append(FlatNode(prefix + id, id, sheet, saved))
 
 
-def _open(sheet: Sheet, id: str, saved: SavedNode, subgraphs: Subgraphs, findings: FindingList) -> Document | None:
+def _open(sheet: Sheet, id: str, saved: SavedNode, subgraphs: Subgraphs, findings: FindingList) -> Sheet | None:
     doc, file = sheet.doc, subgraph_file(saved.type)
-    path = real_path(doc.folder / file)
-    files = sheet.files
-    if path in files:
-        names = [each.name for each in reversed(files[: files.index(path) + 1])]
+    path = subgraphs.path(doc, saved.type)
+    around = [each.file for each in sheet.above()]
+    if path in around:
+        names = [each.name for each in reversed(around[: around.index(path) + 1]) if each is not None]
         message = f"the workflow contains itself: {' -> '.join([*names, path.name])}; remove one of these nodes."
         findings.add(message, file=doc.label, node=id, code="subgraph_recursion", value=file)
         return None
-    if not path.is_file():
-        message = f'the workflow file "{file}" was not found; it is looked for beside {doc.label or "this workflow"}.'
-        findings.add(message, file=doc.label, node=id, code="missing_subgraph", value=file)
-        return None
     try:
-        return subgraphs.open(doc, saved.type)
+        opened = subgraphs.open(doc, saved.type)
     except WorkflowError as error:
-        findings.extend(replace(found, file=found.file or file) for found in error.findings)
+        if any(found.code == "missing_file" for found in error.findings):
+            message = (
+                f'the workflow file "{file}" was not found; it is looked for beside {doc.label or "this workflow"}.'
+            )
+            findings.add(message, file=doc.label, node=id, code="missing_subgraph", value=file)
+        else:
+            findings.extend(error.findings)
         return None
+    return Sheet(opened, f"{sheet.prefix}{id}/", sheet, id, file=path)
 
 
 def _hand_down(sheet: Sheet, id: str, child: Sheet, findings: FindingList) -> None:
