@@ -17,8 +17,12 @@ from graphflow.zoo.quality import TARGETS, Figure, measure
 def main() -> int:
     """Measure one model folder; the exit status is 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=MODELS / "tiny-sd", help="diffusers folder (default: the bundled one)")
-    parser.add_argument("--prompts", type=int, default=256, help="prompts with one object, and with two (default: %(default)s)")
+    parser.add_argument(
+        "--model", type=Path, default=MODELS / "tiny-sd", help="diffusers folder (default: the bundled one)"
+    )
+    parser.add_argument(
+        "--prompts", type=int, default=256, help="prompts with one object, and with two (default: %(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=20, help="sampling steps (default: %(default)s)")
     parser.add_argument("--guidance", type=float, default=4.0, help="classifier-free guidance (default: %(default)s)")
     asked = parser.parse_args()
@@ -33,7 +37,9 @@ def main() -> int:
 
 def _line(figure: Figure) -> str:
     target = TARGETS[figure.name]
-    shown = (f"{figure.value:.1f}", f"{target:.1f}") if "dB" in figure.name else (f"{figure.value:.1%}", f"{target:.0%}")
+    shown = (
+        (f"{figure.value:.1f}", f"{target:.1f}") if "dB" in figure.name else (f"{figure.value:.1%}", f"{target:.0%}")
+    )
     return f"{figure.name:42} {shown[0]:>8} {shown[1]:>8} {figure.pictures:>5}{'' if figure.reached else '  missed'}"
 
 

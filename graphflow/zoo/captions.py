@@ -8,7 +8,18 @@ from typing import Final, cast
 
 import numpy as np
 
-from graphflow.zoo.vocabulary import BACKGROUNDS, COLOURS, PLACES, SHAPES, SIZES, Background, Colour, Place, Shape, SizeWord
+from graphflow.zoo.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    PLACES,
+    SHAPES,
+    SIZES,
+    Background,
+    Colour,
+    Place,
+    Shape,
+    SizeWord,
+)
 
 __all__ = ["WORDS", "ObjectWords", "SceneWords", "parse_caption", "place_phrase", "write_caption"]
 
@@ -57,7 +68,9 @@ def write_caption(words: SceneWords, rng: np.random.Generator) -> str:
     opening = str(rng.choice(("", "", "", "", "there is ", "a picture of ")))
     if words.background is None:
         return opening + joined
-    ground = str(rng.choice((f"on {words.background}", f"on {words.background}", f"on a {words.background} background")))
+    ground = str(
+        rng.choice((f"on {words.background}", f"on {words.background}", f"on a {words.background} background"))
+    )
     match int(rng.integers(8)):
         case 0:
             return f"{ground}, {joined}"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +18,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
 from torch import Tensor, nn
 
 from graphflow.zoo.recipes import TrainSettings
@@ -24,7 +25,12 @@ from graphflow.zoo.recipes import TrainSettings
 __all__ = ["Crew", "averaged_weights", "fit", "learning_rate", "run_crew", "save_atomically"]
 
 CHECKPOINT_SECONDS = 120.0
-LOG_EVERY = 50
+LOG_EVERY = 100
+MEET_EVERY = 2.5
+"""Seconds of steps of its own after which a worker's weights are averaged with the others' (local SGD, arXiv 1805.09767).
+
+Waiting for each other at every step would cost half the speed as soon as anything else runs on the machine.
+"""
 NICENESS = 2
 """A little below what a person does on the same machine meanwhile."""
 
@@ -51,10 +57,30 @@ class Crew:
         return float(shared)
 
 
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "2000000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+    "OMP_NUM_THREADS": "1",
+}
+"""Asks glibc to keep freed memory for the next step instead of giving it back to the system each time."""
+
+
 def run_crew(work: Callable[..., None], workers: int, *args: object) -> None:
     """Call `work(crew, *args)` in every worker process and wait for all of them."""
-    meeting = Path(os.environ.get("TMPDIR", "/tmp")) / f"zoo-crew-{os.getpid()}-{time.monotonic_ns()}"
-    torch.multiprocessing.spawn(_join_crew, args=(work, workers, str(meeting), args), nprocs=workers)
+    meeting = Path(tempfile.gettempdir()) / f"zoo-crew-{os.getpid()}-{time.monotonic_ns()}"
+    os.environ.update(KEEP_MEMORY)
+    spawn = multiprocessing.get_context("spawn")
+    processes = [
+        spawn.Process(target=_join_crew, args=(rank, work, workers, str(meeting), args)) for rank in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    meeting.unlink(missing_ok=True)
+    if any(process.exitcode for process in processes):
+        raise RuntimeError("a training worker failed; its traceback is above")
 
 
 def _join_crew(rank: int, work: Callable[..., None], workers: int, meeting: str, args: tuple[object, ...]) -> None:
@@ -75,7 +101,9 @@ def learning_rate(settings: TrainSettings, progress: float) -> float:
     return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * rest)))
 
 
-def fit(network: nn.Module, loss_at: Callable[[float], Tensor], settings: TrainSettings, crew: Crew, folder: Path) -> None:
+def fit(
+    network: nn.Module, loss_at: Callable[[float], Tensor], settings: TrainSettings, crew: Crew, folder: Path
+) -> None:
     """Train until the budget is used up; goes on from `folder/state.pt` where that exists.
 
     `loss_at(progress)` draws its own batch. Every two minutes, and at the end, the first worker writes the state, which holds
@@ -92,27 +120,36 @@ def fit(network: nn.Module, loss_at: Callable[[float], Tensor], settings: TrainS
         optimizer.load_state_dict(state["optimizer"])
         ema, step, used = state["ema"], state["step"], state["seconds"]
     start = time.monotonic() - used
-    saved, running, first_step = time.monotonic(), torch.zeros(1), step
+    saved, logged = time.monotonic(), step
+    losses: list[Tensor] = []
     while (progress := crew.agree((time.monotonic() - start) / (settings.minutes * 60))) < 1.0:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(settings, progress)
-        loss = loss_at(progress)
-        loss.backward()
-        _average_gradients(parameters, crew)
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        step += 1
-        _follow(ema, network, decay=min(settings.ema_decay, (1 + step) / (10 + step)))
-        running += loss.detach()
-        if step % LOG_EVERY == 0:
-            mean = float(crew.mean_(running)) / min(LOG_EVERY, step - first_step)
-            running = torch.zeros(1)
-            if crew.rank == 0:
-                seconds = time.monotonic() - start
-                _log(folder, {"step": step, "loss": round(mean, 6), "progress": round(progress, 4), "seconds": round(seconds)})
-        if crew.rank == 0 and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_state(folder, network, optimizer, ema, step=step, seconds=time.monotonic() - start)
+        until, taken = time.monotonic() + MEET_EVERY, 0
+        while taken == 0 or time.monotonic() < until:
+            loss = loss_at(progress)
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(loss.detach())
+            taken += 1
+        steps = _meet(parameters, taken, crew)
+        step += steps
+        _follow(ema, network, decay=min(settings.ema_decay, (1 + step) / (10 + step)) ** steps)
+        if crew.rank > 0:
+            losses.clear()
+            continue
+        seconds = time.monotonic() - start
+        if step - logged >= LOG_EVERY:
+            mean = float(torch.stack(losses).mean())
+            _log(
+                folder,
+                {"step": step, "loss": round(mean, 6), "progress": round(progress, 4), "seconds": round(seconds)},
+            )
+            logged, losses = step, []
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save_state(folder, network, optimizer, ema, step=step, seconds=seconds)
             saved = time.monotonic()
     if crew.rank == 0:
         _save_state(folder, network, optimizer, ema, step=step, seconds=time.monotonic() - start)
@@ -131,12 +168,19 @@ def save_atomically(value: object, path: Path) -> None:
     unfinished.replace(path)
 
 
-def _average_gradients(parameters: list[nn.Parameter], crew: Crew) -> None:
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = crew.mean_(torch.cat([g.flatten() for g in gradients]))
-    parts = flat.split([g.numel() for g in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
-        gradient.copy_(part.view_as(gradient))
+@torch.no_grad()
+def _meet(parameters: list[nn.Parameter], taken: int, crew: Crew) -> int:
+    """Average the weights over the workers, each by the steps it took; returns the steps that the crew took together."""
+    if crew.size == 1:
+        return taken
+    flat = torch.cat([*(p.flatten() for p in parameters), torch.ones(1)]) * taken
+    dist.all_reduce(flat)
+    total = round(float(flat[-1]))
+    for parameter, mean in zip(
+        parameters, torch.split(flat[:-1] / total, [p.numel() for p in parameters]), strict=True
+    ):
+        parameter.copy_(mean.view_as(parameter))
+    return total
 
 
 @torch.no_grad()
@@ -149,9 +193,13 @@ def _follow(ema: dict[str, Tensor], network: nn.Module, *, decay: float) -> None
     torch._foreach_lerp_(averaged, current, 1.0 - decay)
 
 
-def _save_state(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, ema: Mapping[str, Tensor], **rest: Any) -> None:
+def _save_state(
+    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, ema: Mapping[str, Tensor], **rest: Any
+) -> None:
     weights = network.state_dict()
-    save_atomically({"weights": weights, "optimizer": optimizer.state_dict(), "ema": dict(ema), **rest}, folder / "state.pt")
+    save_atomically(
+        {"weights": weights, "optimizer": optimizer.state_dict(), "ema": dict(ema), **rest}, folder / "state.pt"
+    )
 
 
 def _log(folder: Path, entry: dict[str, float]) -> None:

@@ -92,8 +92,12 @@ def judge(picture: NDArray[np.uint8], asked: Scene | SceneWords | str) -> Verdic
     return Verdict(
         background=words.background is None or sight.background == words.background,
         colour=all(any(seen.colour == item.colour for seen in candidates) for item in words.objects),
-        shape=all(shapes.count(item.shape) >= sum(o.shape == item.shape for o in words.objects) for item in words.objects),
-        bound=all(seen is not None and seen.shape == item.shape for item, seen in zip(words.objects, matches, strict=True)),
+        shape=all(
+            shapes.count(item.shape) >= sum(o.shape == item.shape for o in words.objects) for item in words.objects
+        ),
+        bound=all(
+            seen is not None and seen.shape == item.shape for item, seen in zip(words.objects, matches, strict=True)
+        ),
         place=all(_is_placed(item, seen) for item, seen in zip(words.objects, matches, strict=True)),
         count=len(sight.objects) == len(words.objects),
         sight=sight,

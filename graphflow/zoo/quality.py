@@ -58,7 +58,9 @@ def draw_prompts(pipeline: StableDiffusionPipeline, prompts: Sequence[str], *, s
     for start in range(0, len(prompts), BATCH):
         batch = list(prompts[start : start + BATCH])
         noise = [torch.Generator().manual_seed(start + number) for number in range(len(batch))]
-        images = pipeline(batch, num_inference_steps=steps, guidance_scale=guidance, generator=noise, output_type="np").images
+        images = pipeline(
+            batch, num_inference_steps=steps, guidance_scale=guidance, generator=noise, output_type="np"
+        ).images
         pictures += [np.rint(image * 255).astype(np.uint8) for image in images]
     return pictures
 

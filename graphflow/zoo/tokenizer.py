@@ -6,6 +6,7 @@ other text falls back to shorter pieces and single letters, so nothing is out of
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,7 +37,7 @@ def _join(pieces: list[str], merges: list[Merge]) -> list[str]:
     """The pieces after all merges, best ranked first, as byte-pair encoding does it."""
     ranks = {merge: rank for rank, merge in enumerate(merges)}
     while True:
-        known = [pair for pair in zip(pieces, pieces[1:], strict=False) if pair in ranks]
+        known = [pair for pair in itertools.pairwise(pieces) if pair in ranks]
         if not known:
             return pieces
         best = min(known, key=lambda pair: ranks[pair])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from diffusers import AutoencoderKL, DDPMScheduler
+from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
@@ -37,6 +38,11 @@ class Denoiser(nn.Module):
         super().__init__()
         self.unet = make_unet(sizes)
         self.text_encoder = make_text_encoder(sizes, tokenizer)
+
+    def use_plain_attention(self) -> None:
+        """Attention as matrix products: going back through torch's fused one takes a third of the step on CPUs in bf16."""
+        self.unet.set_attn_processor(AttnProcessor())
+        self.text_encoder.set_attn_implementation("eager")
 
     def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> Tensor:
         """Predicted noise [batch, 4, 16, 16] for noisy latents, time steps [batch] and token ids [batch, tokens]."""
@@ -98,6 +104,7 @@ def train_denoiser(crew: Crew, sizes: Sizes, settings: TrainSettings, count: int
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     torch.manual_seed(0)
     network = Denoiser(sizes, tokenizer)
+    network.use_plain_attention()
     torch.manual_seed(torch.seed() + crew.rank)
     rng = np.random.default_rng()
     mine = EncodedScenes(
@@ -138,4 +145,5 @@ def _loss(network: Denoiser, latents: Tensor, tokens: Tensor, signal: Tensor) ->
         predicted = network(kept.sqrt() * latents + (1.0 - kept).sqrt() * noise, steps, tokens)
     snr = (kept / (1.0 - kept)).flatten()
     error = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
-    return (error * snr.clamp(max=SNR_LIMIT) / snr).mean()
+    loss: Tensor = (error * snr.clamp(max=SNR_LIMIT) / snr).mean()
+    return loss

@@ -59,4 +59,6 @@ def _loss(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
         mean, logvar = latents.mean.float(), latents.logvar.float()
         decoded = vae.decode(mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)).sample.float()
     kl = 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).mean()
-    return functional.mse_loss(decoded, pictures) + L1_WEIGHT * functional.l1_loss(decoded, pictures) + KL_WEIGHT * kl
+    blur: Tensor = functional.mse_loss(decoded, pictures) + L1_WEIGHT * functional.l1_loss(decoded, pictures)
+    loss: Tensor = blur + KL_WEIGHT * kl
+    return loss

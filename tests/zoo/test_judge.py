@@ -71,7 +71,9 @@ def test_another_colour_shape_or_background_is_wrong(colour: Colour, shape: Shap
             assert verdict.colour == verdict.bound == (other == colour)
         for wrong in set(SHAPES) - {shape}:
             verdict = judge(picture, replace(scene, objects=(replace(item, shape=wrong),)))
-            assert not verdict.shape and not verdict.bound and verdict.colour
+            assert not verdict.shape
+            assert not verdict.bound
+            assert verdict.colour
         for ground in set(BACKGROUNDS) - {background}:
             assert not judge(picture, replace(scene, background=ground)).background
 
@@ -79,8 +81,11 @@ def test_another_colour_shape_or_background_is_wrong(colour: Colour, shape: Shap
 def test_swapped_colours_are_present_but_not_bound() -> None:
     scene = Scene("gray", (SceneObject("red", "circle", 8, 8, 44), SceneObject("blue", "star", 70, 70, 44)))
     verdict = judge(scene.draw(), "a blue circle and a red star on gray")
-    assert verdict.colour and verdict.shape and verdict.count
-    assert not verdict.bound and not verdict.right
+    assert verdict.colour
+    assert verdict.shape
+    assert verdict.count
+    assert not verdict.bound
+    assert not verdict.right
 
 
 def test_a_wrong_place_is_wrong() -> None:
@@ -94,8 +99,11 @@ def test_a_missing_or_a_surplus_object_is_noticed() -> None:
     two = Scene("sky", (SceneObject("red", "circle", 8, 8, 44), SceneObject("black", "ring", 70, 70, 44)))
     alone = Scene("sky", two.objects[:1])
     missing, surplus = judge(alone.draw(), two), judge(two.draw(), alone)
-    assert not missing.colour and not missing.bound and not missing.count
-    assert not surplus.count and not surplus.right
+    assert not missing.colour
+    assert not missing.bound
+    assert not missing.count
+    assert not surplus.count
+    assert not surplus.right
 
 
 @pytest.mark.parametrize(
@@ -109,11 +117,15 @@ def test_a_missing_or_a_surplus_object_is_noticed() -> None:
 )
 def test_pictures_of_nothing_satisfy_no_caption(picture: Picture) -> None:
     verdict = judge(picture, "a red circle on sand")
-    assert not verdict.colour and not verdict.shape and not verdict.bound and not verdict.right
+    assert not verdict.colour
+    assert not verdict.shape
+    assert not verdict.bound
+    assert not verdict.right
 
 
 def test_a_blob_between_shapes_is_called_unclear() -> None:
     picture = Scene("gray", ()).draw()
     picture[30:100, 30:44] = COLOURS["red"]
     (seen,) = see(picture).objects
-    assert seen.colour == "red" and seen.shape is None
+    assert seen.colour == "red"
+    assert seen.shape is None

@@ -49,7 +49,7 @@ def test_objects_are_readable_inside_and_apart() -> None:
         for index, item in enumerate(scene.objects):
             assert is_readable(item.colour, scene.background)
             assert 0.25 <= item.side / SIDE <= 0.5
-            assert 0 <= min(item.left, item.top)
+            assert min(item.left, item.top) >= 0
             assert max(item.left, item.top) + item.side <= SIDE
             assert all(item.clears(other) for other in scene.objects[index + 1 :])
 
@@ -66,7 +66,10 @@ def test_masks_cover_the_coloured_pixels_and_lie_in_their_boxes() -> None:
     for scene in scenes(50):
         picture, masks = scene.draw().astype(int), scene.masks()
         for item, mask, (x0, y0, x1, y1) in zip(scene.objects, masks, scene.boxes(), strict=True):
-            assert not mask[:y0].any() and not mask[y1:].any() and not mask[:, :x0].any() and not mask[:, x1:].any()
+            assert not mask[:y0].any()
+            assert not mask[y1:].any()
+            assert not mask[:, :x0].any()
+            assert not mask[:, x1:].any()
             assert np.abs(picture[mask] - COLOURS[item.colour]).mean() < 12
         assert masks.sum(axis=0).max() == 1
         assert np.abs(picture[~masks.any(axis=0)] - BACKGROUNDS[scene.background]).mean() < 3
@@ -76,8 +79,10 @@ def test_masks_cover_the_coloured_pixels_and_lie_in_their_boxes() -> None:
 def test_shapes_fill_their_box_and_are_mirror_symmetric(shape: Shape) -> None:
     coverage = shape_coverage(shape, 48)
     assert np.allclose(coverage, coverage[:, ::-1], atol=0.15)
-    assert coverage[0].max() > 0.2 and coverage[-1].max() > 0.2
-    assert coverage[:, 0].max() > 0.05 and coverage[:, -1].max() > 0.05
+    assert coverage[0].max() > 0.2
+    assert coverage[-1].max() > 0.2
+    assert coverage[:, 0].max() > 0.05
+    assert coverage[:, -1].max() > 0.05
 
 
 def test_captions_say_nothing_but_the_truth() -> None:
@@ -145,7 +150,13 @@ def test_scenes_are_values() -> None:
 
 @pytest.mark.parametrize(
     ("place", "centre"),
-    [("left", (0.3, 0.9)), ("right", (0.7, 0.1)), ("top", (0.9, 0.3)), ("bottom", (0.1, 0.7)), ("center", (0.45, 0.55))],
+    [
+        ("left", (0.3, 0.9)),
+        ("right", (0.7, 0.1)),
+        ("top", (0.9, 0.3)),
+        ("bottom", (0.1, 0.7)),
+        ("center", (0.45, 0.55)),
+    ],
 )
 def test_places(place: Place, centre: tuple[float, float]) -> None:
     assert is_at(centre, place, tolerance=0.0)
