@@ -41,6 +41,8 @@ log = logging.getLogger("graphflow.cache")
 RECORD = "record.json"
 TENSORS = "result.safetensors"
 ROOM = 0.9
+ABSENT_SECONDS = 0.05
+"""How long a first-level folder that was not there is taken to be missing: what another process makes is seen that much later."""
 """Share of the limit that is left after eviction, so that not every write evicts."""
 _KEY = re.compile(r"[0-9A-Za-z_-]{3,128}")
 
@@ -81,11 +83,26 @@ class DiskTier:
         self._known_bytes: int | None = None
         self._unscanned_bytes = 0
         self._told: set[str] = set()
+        self._shards: set[str] = set()
+        self._absent_until: dict[str, float] = {}
 
     def contains(self, key: str) -> bool:
         """Whether the key has an entry, by one look at the file system."""
         # `access` answers without making an exception for a miss, which most looks are.
-        return os.access(f"{self._root}/{key[:2]}/{key}/{RECORD}", os.F_OK)
+        return self._has_shard(key[:2]) and os.access(f"{self._root}/{key[:2]}/{key}/{RECORD}", os.F_OK)
+
+    def _has_shard(self, shard: str) -> bool:
+        """Whether the first folder on the way to an entry is there. A miss is believed for a moment: a young cache has few of them."""
+        if shard in self._shards:
+            return True
+        now = time.monotonic()
+        if self._absent_until.get(shard, 0.0) > now:
+            return False
+        if os.access(f"{self._root}/{shard}", os.F_OK):
+            self._shards.add(shard)
+            return True
+        self._absent_until[shard] = now + ABSENT_SECONDS
+        return False
 
     def record(self, key: str) -> Record | None:
         """The key's record; None when there is none. A damaged entry is removed, with a warning."""
@@ -267,6 +284,7 @@ class DiskTier:
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.rename(draft, final)
+            self._absent_until.pop(final.parent.name, None)
         except OSError:
             if (final / RECORD).exists():
                 # Another process was faster: the same key holds the same result.
