@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from graphflow.authoring.describe import TypeSchema
 from graphflow.errors import Finding, Severity, WorkflowError
 
 _GUESSES = 20
@@ -77,6 +78,13 @@ def name_list(names: Iterable[str], most: int = 20) -> str:
     """`a, b, c`, cut after `most`."""
     known = list(names)
     return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+
+
+def wanted_link(type: TypeSchema) -> str:
+    """`a link from an output of type Image`, or `links from outputs of type Image` for a list."""
+    if type.kind == "list" and type.item is not None:
+        return f"links from outputs of type {type.item.name}"
+    return f"a link from an output of type {type.name}"
 
 
 def quoted(value: Any) -> str:  # anything that was found where something else belongs

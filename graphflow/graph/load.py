@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from math import isinf
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,11 +84,17 @@ def _parse(text: str, label: str, findings: FindingList) -> Any:  # parsed JSON
         return made
 
     def constant(name: str) -> None:
-        message = f"{name} is not JSON; write a number, or null where that is accepted."
+        message = f"{name} is no number that can be used; write a finite one, or null where that is accepted."
         findings.add(message, file=label, code="malformed_json")
 
+    def number(digits: str) -> float:
+        value = float(digits)
+        if isinf(value):
+            constant(digits[:20])
+        return value
+
     try:
-        obj = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        obj = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
     except json.JSONDecodeError as error:
         message = f"this is not JSON: {_reason(text, error)}."
         raise WorkflowError(
@@ -124,6 +131,10 @@ def _reason(text: str, error: json.JSONDecodeError) -> str:
         return "a comma stands after the last element; remove it"
     if text.startswith("'", error.pos):
         return "texts stand in double quotes"
+    if text.startswith(("/", "#"), error.pos):
+        return "JSON has no comments; remove it"
+    if error.msg.startswith("Unterminated string"):
+        return "the text that begins here is not closed"
     if error.pos >= len(text.rstrip()):
         return "it ends too early; a bracket or quote is not closed"
     return error.msg[:1].lower() + error.msg[1:]

@@ -11,7 +11,7 @@ from typing import Any
 from graphflow.authoring.describe import InputSchema, TypeSchema, problems
 from graphflow.errors import WorkflowError
 from graphflow.graph.document import Document, SavedNode
-from graphflow.graph.findings import FindingList, name_list, quoted
+from graphflow.graph.findings import FindingList, name_list, quoted, wanted_link
 from graphflow.graph.graph import NodeTypes
 from graphflow.graph.links import split_place
 from graphflow.graph.migrate import migrate_document
@@ -143,7 +143,7 @@ class _Setting:
     def _fits(self, name: str, value: Any, found: FoundInput) -> bool:
         type, nullable = found.port.type, found.port.nullable
         if type.is_port:
-            message = f"it takes a link from an output of type {type.name}, no value."
+            message = f"it takes {wanted_link(type)}, no value."
             self._wrong(name, message, code="value_on_link_only")
             return False
         if found.mapped:

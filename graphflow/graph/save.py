@@ -143,11 +143,14 @@ def _is_default(value: Any, port: InputSchema | None) -> bool:
         return False
     if port.type.kind == "float" and type(value) in (int, float) and type(port.default) in (int, float):
         return bool(value == port.default)
-    return type(value) is type(port.default) and _json(value) == _json(port.default)
+    if type(value) is not type(port.default):
+        return False
+    if type(value) in (list, dict):  # 1, 1.0 and true inside are different texts
+        return _json(value) == _json(port.default)
+    return bool(value == port.default)
 
 
-def _json(value: Any) -> str:  # anything that JSON can hold
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def _part(key: str, part: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ def _is_our_format(obj: dict[str, Any], label: str, findings: FindingList) -> bo
         return False
     number = obj["graphflow"]
     if type(number) is not int or number < 1:
-        message = f'"graphflow" is {quoted(number)}; it is the number of the file format, 1 to {FORMAT}.'
+        message = f'"graphflow" is {quoted(number)}; it is the number of the file format, up to {FORMAT}.'
         findings.add(message, file=label, code="bad_format", value=number)
         return False
     if number > FORMAT:

@@ -44,8 +44,8 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
     "trailing comma": ('{"graphflow": 1,\n "nodes": {},\n}', "malformed_json", ("comma", "remove")),
     "single quotes": ("{'graphflow': 1}", "malformed_json", ("line 1, column 2", "double quotes")),
     "cut off": ('{"graphflow": 1, "nodes": {', "malformed_json", ("ends too early",)),
-    "cut off in a text": ('{"graphflow": 1, "name": "fo', "malformed_json", ("line 1",)),
-    "comment": ('{"graphflow": 1, // one\n "nodes": {}}', "malformed_json", ("line 1, column 18",)),
+    "cut off in a text": ('{"graphflow": 1, "name": "fo', "malformed_json", ("line 1, column 26", "not closed")),
+    "comment": ('{"graphflow": 1, // one\n "nodes": {}}', "malformed_json", ("line 1, column 18", "comments")),
     "two objects": ('{"graphflow": 1}{}', "malformed_json", ("extra data", "column 17")),
     "NaN": (
         '{"graphflow": 1, "nodes": {"n": {"type": "core.number@1", "values": {"value": NaN}}}}',
@@ -53,6 +53,7 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
         ("NaN",),
     ),
     "infinity": ('{"graphflow": 1, "view": {"a": -Infinity}}', "malformed_json", ("-Infinity",)),
+    "number beyond all": ('{"graphflow": 1, "view": {"a": 1e999}}', "malformed_json", ("1e999", "finite")),
     "endless number": ('{"graphflow": 1, "view": {"a": ' + "9" * 5000 + "}}", "malformed_json", ("digits",)),
     "latin-1": ('{"graphflow": 1,\n "name": "caf\xe9"}'.encode("latin-1"), "not_utf8", ("line 2", "UTF-8")),
     "half a character": ('{"graphflow": 1, "name": "\\ud83d"}', "not_utf8", ("\\ud83d",)),
@@ -133,7 +134,11 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
     ),
     # Inputs.
     "missing value": (saved(a={"type": "core.add@1"}), "missing_input", ('node "a"', 'input "a"', "a whole number")),
-    "missing link": (saved(b={"type": "core.blend@1"}), "missing_input", ('input "paints"', "link", "list[Paint]")),
+    "missing link": (
+        saved(b={"type": "core.blend@1"}),
+        "missing_input",
+        ('input "paints"', "links from outputs of type Paint"),
+    ),
     "unknown input": (words(txt="x"), "unknown_input", ('input "txt"', 'did you mean "text"')),
     "unknown linked input": (
         saved(n=NUMBER, m=NUMBER | {"links": {"valeu": "n.int"}}),
@@ -146,7 +151,7 @@ BAD: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
             b={"type": "core.blend@1", "values": {"paints": ["red"]}},
         ),
         "value_on_link_only",
-        ('input "paints"', "list[Paint]", "no value"),
+        ('input "paints"', "outputs of type Paint", "no value"),
     ),
     "value and link": (link("n.int", values={"a": 3}), "value_and_link", ('input "a"', "both", "keep one")),
     "two links on one": (link(["n.int", "n.int"]), "several_links", ("2 links", "takes one")),

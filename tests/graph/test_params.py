@@ -130,7 +130,7 @@ def test_a_text_comes_from_a_file(
         ("many=x", "bad_value", ("list of int", "mapped")),
         ('many=["a"]', "bad_value", ("element 0",)),
         ("b.paints=red", "bad_value", ("JSON",)),
-        ('b.paints="red"', "value_on_link_only", ("link", "list[Paint]")),
+        ('b.paints="red"', "value_on_link_only", ("links from outputs of type Paint",)),
         ("prompt=@gone.txt", "unreadable_file", ("gone.txt", "@@")),
         ("prompt=\udcff", "not_utf8", ("UTF-8",)),
     ],

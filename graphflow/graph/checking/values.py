@@ -13,7 +13,7 @@ from graphflow.graph.checking.fans import Elementwise
 from graphflow.graph.checking.type_table import NodePorts
 from graphflow.graph.checking.wiring import Links
 from graphflow.graph.document import Document
-from graphflow.graph.findings import FindingList
+from graphflow.graph.findings import FindingList, wanted_link
 
 Missing = Callable[[InputSchema, str, Path], str | None]
 Place = tuple[str, str, str]
@@ -40,7 +40,7 @@ class InputCheck:
                 self._unknown(node, name, ports)
                 continue
             if port.type.is_port:
-                message = f"it takes a link from an output of type {port.type.name}, no value; remove the value."
+                message = f"it takes {wanted_link(port.type)}, no value; remove the value."
                 self._add(node, name, message, code="value_on_link_only", value=value, accepted=port.type.name)
             elif name in own.mapped or self._is_fanned(node, name):
                 self._elements(node, port, value)
@@ -88,11 +88,10 @@ class InputCheck:
 
     def _required(self, node: FlatNode, port: InputSchema) -> None:
         file, id, input = _exposed_place(node, port.name)
-        if port.type.is_port:
-            message = f"it needs a link from an output of type {port.type.name}."
-        else:
-            message = f"it needs a value or a link; use {port.type.accepted}."
-        self._findings.add(message, file=file, node=id, input=input, code="missing_input", accepted=port.type.accepted)
+        needed = wanted_link(port.type) if port.type.is_port else f"a value or a link; use {port.type.accepted}"
+        self._findings.add(
+            f"it needs {needed}.", file=file, node=id, input=input, code="missing_input", accepted=port.type.accepted
+        )
 
     def _unknown(self, node: FlatNode, name: str, ports: NodePorts) -> None:
         hint = self._findings.near(name, ports.inputs)
