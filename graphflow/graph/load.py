@@ -126,8 +126,9 @@ def _half_character(text: str, obj: Any) -> str:
 
 
 def _reason(text: str, error: json.JSONDecodeError) -> str:
-    before = text[: error.pos].rstrip().removesuffix(",")
-    if len(before) < len(text[: error.pos].rstrip()) and text[error.pos :].lstrip()[:1] in ("}", "]"):
+    before = text[: error.pos].rstrip()
+    trailing = before.endswith(",") and text[error.pos :].lstrip()[:1] in ("}", "]")
+    if trailing or error.msg.startswith("Illegal trailing comma"):  # as Python 3.13 says it
         return "a comma stands after the last element; remove it"
     if text.startswith("'", error.pos):
         return "texts stand in double quotes"
