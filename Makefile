@@ -8,7 +8,8 @@
 
 VENV ?= .venv
 WORKFLOW ?= workflows/text_to_image.json
-FIND_PYTHON = for python in python3.13 python3.12 python3.11 python3; do \
+# The machine's own python3 first: wheels that lie ready (a CPU build of torch) are made for it.
+FIND_PYTHON = for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo $$python && break; done
 PYTHON ?= $(shell $(FIND_PYTHON))

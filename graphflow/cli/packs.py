@@ -70,7 +70,7 @@ def new_pack(
 
     for path in scaffold_pack(folder, name):
         line(str(path))
-    notice(f"try it with: GRAPHFLOW_PACKS={folder / name} graphflow nodes")
+    notice(f"try it with: GRAPHFLOW_PACKS={folder / name} graphflow run {folder / name / 'try_it.json'}")
 
 
 @packs.command("check")
