@@ -15,17 +15,20 @@ from graphflow.errors import Finding
 
 def prepare_streams() -> None:
     """Make stdout and stderr write UTF-8, and file names that are not UTF-8 as the bytes that they are."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def finish_streams(code: int) -> int:
-    """Write out what is left, and return the exit code. A reader that has gone away is no error."""
+    """Write out what is left, and return the exit code; what cannot be written was told before, or nobody reads it."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             _silence(stream)
     return code
 
@@ -46,7 +49,7 @@ def notice(text: str) -> None:
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         _silence(sys.stderr)
 
 

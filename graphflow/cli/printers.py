@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,18 +53,27 @@ class EventFeed:
         with self._lock:
             if isinstance(event, ArtifactReady) and self._out is not None:
                 event = self._delivered(event, self._out)
-            try:
-                self._printer.event(event)
-            except BrokenPipeError:
-                self._on_deaf()
-            except OSError as error:
-                if not self.problems:
-                    self.problems.append(f"the output cannot be written: {error.strerror or error}")
-                self._on_deaf()
+            self._guarded(lambda: self._printer.event(event))
+
+    def close(self) -> None:
+        """Let the printer tell what is left."""
+        self._guarded(self._printer.close)
+
+    def _guarded(self, write: Callable[[], None]) -> None:
+        """Write; once that is impossible there is no point in going on."""
+        try:
+            write()
+        except BrokenPipeError:
+            self._on_deaf()
+        except OSError as error:
+            problem = f"the output cannot be written: {error.strerror or error}"
+            if problem not in self.problems:
+                self.problems.append(problem)
+            self._on_deaf()
 
     def _delivered(self, event: ArtifactReady, out: OutFolder) -> ArtifactReady:
         try:
-            return replace(event, path=str(out.deliver(Path(event.path), event.name, event.node)))
+            return event._replace(path=str(out.deliver(Path(event.path), event.name, event.node)))
         except OSError as error:
             self.problems.append(f"{event.path} cannot be copied to the folder of --out: {error.strerror or error}")
             return event
@@ -143,7 +151,8 @@ class TextPrinter:
             self._tell_end()
 
     def _tell_results(self) -> None:
-        for text in [*self._held, *(plain_outputs(self._end.outputs) if self._end is not None else ())]:
+        held, self._held = self._held, []
+        for text in [*held, *(plain_outputs(self._end.outputs) if self._end is not None else ())]:
             line(text)
 
     def _tell_end(self) -> None:

@@ -97,8 +97,7 @@ def _run(job: _Job, settings: Settings, printer: RunPrinter, control: RunControl
         report = interruption.wait_for(
             app.submit(graph, targets=job.targets, emit=feed, control=control, use_cache=job.use_cache)
         )
-    with suppress(BrokenPipeError):
-        printer.close()
+    feed.close()
     for problem in feed.problems:
         printer.say(problem)
     return _conclude(report, settings, printer, all_delivered=not feed.problems)
@@ -108,10 +107,12 @@ def _conclude(report: RunReport, settings: Settings, printer: RunPrinter, *, all
     """Tell why a run failed when no node did; the exit code."""
     from graphflow.cli.exits import ExitCode, write_report
 
+    if not all_delivered:
+        return ExitCode.FAILED
     if report.status == "cancelled":
         return ExitCode.CANCELLED
     if report.status == "succeeded":
-        return ExitCode.DONE if all_delivered else ExitCode.FAILED
+        return ExitCode.DONE
     if report.message:
         reason, traceback, rest = report.message.partition("\nTraceback (most recent call last)")
         place = write_report(traceback.lstrip() + rest, settings.home) if traceback else None

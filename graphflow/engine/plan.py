@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -120,9 +121,32 @@ def plan_run(recipes: Recipes, targets: Iterable[int], contains: Callable[[str],
             planned.append(Planned(index, "decide"))
         else:
             planned.append(Planned(index, "run"))
-    return sorted(planned, key=lambda step: running_order(recipes, step.node))
+    steps = {step.node: step for step in planned}
+    return [steps[index] for index in running_order(recipes, needed, cached)]
 
 
-def running_order(recipes: Recipes, index: int) -> tuple[int, int]:
-    """Text encoders before the denoiser comes; then topological order."""
-    return (recipes.ports[index].phase, index)
+def running_order(recipes: Recipes, needed: Iterable[int], cached: Iterable[int]) -> list[int]:
+    """The nodes as the schedule takes them: each after those that it needs; of those that are ready, files and text encoders first.
+
+    Cached nodes need nothing.
+    """
+    waits: dict[int, set[int]] = {index: set() for index in cached}
+    followers: dict[int, list[int]] = {}
+    for index in needed:
+        links = recipes.graph.nodes[index].links.values()
+        waits[index] = {source.node for sources in links for source in sources}
+    for index, sources in waits.items():
+        sources &= waits.keys()  # what only a lazy link leads to is not planned
+        for source in sources:
+            followers.setdefault(source, []).append(index)
+    ready = [(recipes.ports[index].phase, index) for index, sources in waits.items() if not sources]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        index = heapq.heappop(ready)[1]
+        order.append(index)
+        for follower in followers.get(index, ()):
+            waits[follower].discard(index)
+            if not waits[follower]:
+                heapq.heappush(ready, (recipes.ports[follower].phase, follower))
+    return order

@@ -63,8 +63,8 @@ def test_one_signal_stops_within_a_step(running: subprocess.Popen[str], home: Pa
 
 
 def test_ctrl_c_says_what_happens(process: Start, slow_file: Path) -> None:
-    run = process("run", slow_file, "--json")
-    wait_for_step(run, "slow", 2)
+    run = process("run", slow_file, "--json", "--set", "pause=0.5")
+    wait_for_step(run, "slow", 1)
     run.send_signal(signal.SIGINT)
     _, told = run.communicate(timeout=60)
     assert "press Ctrl-C again" in told
@@ -77,6 +77,7 @@ def test_ctrl_c_twice_ends_at_once(process: Start, slow_file: Path) -> None:
     assert run.stdout is not None
     while json.loads(run.stdout.readline()).get("node") != "slow":
         pass
+    time.sleep(0.5)  # into the first step
     started = time.monotonic()
     run.send_signal(signal.SIGINT)
     time.sleep(0.3)

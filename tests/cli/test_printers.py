@@ -18,7 +18,7 @@ from graphflow.engine.events import (
 
 def finished(**parts: object) -> RunFinished:
     defaults: dict[str, object] = {"status": "succeeded", "outputs": {}, "executed": 6, "cached": 2, "seconds": 3.14}
-    return RunFinished(run="r", **{**defaults, **parts})  # type: ignore[arg-type]
+    return RunFinished(run="r", time=0.0, **{**defaults, **parts})  # type: ignore[arg-type]
 
 
 def test_only_plain_outputs_are_printed() -> None:
@@ -32,14 +32,16 @@ def test_the_summary_is_short() -> None:
 
 
 def test_failures_name_node_type_and_element() -> None:
-    failure = NodeFailed(run="r", node="decode", type="core.decode", message="no luck", element=3)
+    failure = NodeFailed(run="r", time=0.0, node="decode", type="core.decode", message="no luck", element=3)
     assert failure_line(failure) == 'node "decode" (core.decode), element 3 failed: no luck'
 
 
 def test_many_failures_are_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
     printer = TextPrinter()
     for element in range(50):
-        printer.event(NodeFailed(run="r", node="decode", type="core.decode", message="no luck", element=element))
+        printer.event(
+            NodeFailed(run="r", time=0.0, node="decode", type="core.decode", message="no luck", element=element)
+        )
     printer.event(finished(status="failed"))
     printer.close()
     lines = capsys.readouterr().err.splitlines()
@@ -64,10 +66,10 @@ def test_a_run_that_nobody_reads_is_stopped() -> None:
 
 def test_bars_follow_nodes_and_keep_no_row_of_finished_ones() -> None:
     bars = ProgressBars()
-    bars.event(NodeStarted(run="r", node="sample", element=1))
-    bars.event(NodeProgress(run="r", node="sample", element=1, value=3, total=20, label="sampling"))
+    bars.event(NodeStarted(run="r", time=0.0, node="sample", element=1))
+    bars.event(NodeProgress(run="r", time=0.0, node="sample", element=1, value=3, total=20, label="sampling"))
     (whole, row) = bars._progress.tasks
     assert (whole.description, row.description) == ("sample", "sample[1]: sampling")
     assert (row.completed, row.total) == (3, 20)
-    bars.event(NodeFinished(run="r", node="sample", element=1, seconds=1.0))
+    bars.event(NodeFinished(run="r", time=0.0, node="sample", element=1, seconds=1.0))
     assert [task.completed for task in bars._progress.tasks] == [1]

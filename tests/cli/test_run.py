@@ -209,6 +209,25 @@ def test_a_reader_that_leaves_stops_the_run_quietly(home: Path, slow_file: Path)
     assert "BrokenPipe" not in told
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize(("options", "code"), [([], 3), (["--json"], 3)])
+def test_a_full_disk_is_told(home: Path, sum_file: Path, options: list[str], code: int) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "graphflow", "run", str(sum_file), *options]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == code
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_closed_streams_are_no_trouble(home: Path, sum_file: Path, closed: str) -> None:
+    command = f"{sys.executable} -m graphflow run {sum_file} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
 def test_output_is_utf8_in_any_locale(home: Path, save: Callable[..., Path]) -> None:
     file = save(
         "狐.json", {"words": {"type": "numbers.words@1", "values": {"text": "狐"}}}, outputs={"fox": "words.str"}
