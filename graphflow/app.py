@@ -83,7 +83,11 @@ class App:
         ram = self.settings.cache_ram
         return ResultCache(
             MemoryTier(psutil.virtual_memory().total // 10 if ram is None else ram),
-            DiskTier(self.settings.cache_folder, self.settings.cache_disk),
+            DiskTier(
+                self.settings.cache_folder,
+                self.settings.cache_disk,
+                find_module=lambda name: self.registry.find_module(name),
+            ),
             artifact_exists=self.artifacts.exists,
         )
 

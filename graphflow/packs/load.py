@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import time
 import traceback
@@ -16,6 +17,8 @@ from graphflow.authoring.describe import NodeSchema
 from graphflow.authoring.node import Node, NodeSpec
 from graphflow.errors import NodeDefinitionError, PackError
 from graphflow.packs.discover import PackSource
+
+log = logging.getLogger(__name__)
 
 _NOT_SOURCE = ("tests", "build", "dist", "node_modules")
 _NOT_NODES = ("conftest.py", "setup.py", "hatch_build.py")
@@ -136,6 +139,17 @@ def import_spec(source: PackSource, schema: NodeSchema) -> NodeSpec:
         reason = summary_of(error)
         raise PackError(f"{place}: it cannot be imported: {reason}. `graphflow packs list` shows where.") from error
     return replace(spec, schema=filed(spec.schema, source.name, schema.module))
+
+
+def import_quietly(name: str) -> ModuleType | None:
+    """A module, or None when it cannot be imported, which is then in the log."""
+    try:
+        return importlib.import_module(name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a pack may raise anything at import, SystemExit included
+        log.warning("%s cannot be imported: %s", name, summary_of(error))
+        return None
 
 
 def two_of_one_name(source: PackSource, first: NodeSchema, second: NodeSchema) -> FileProblem:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
+from types import ModuleType
 
 import graphflow
 from graphflow.authoring.describe import NodeSchema
@@ -15,7 +17,7 @@ from graphflow.authoring.node import Node, NodeSpec
 from graphflow.errors import NodeDefinitionError, PackError
 from graphflow.packs.connections import connection_table
 from graphflow.packs.discover import PackSource, discover
-from graphflow.packs.load import FileProblem, LoadedPack, filed, import_spec, load_pack
+from graphflow.packs.load import FileProblem, LoadedPack, filed, import_quietly, import_spec, load_pack
 from graphflow.packs.schemas import SchemaMemory, as_stored
 from graphflow.settings import Settings
 
@@ -185,6 +187,18 @@ class Registry:
     def connections(self) -> dict[str, list[str]]:
         """For each output type, the input types that accept it; see `graphflow.packs.connections`."""
         return connection_table(self.types())
+
+    def find_module(self, name: str) -> ModuleType | None:
+        """A module of graphflow or of a pack by its import name, imported if need be; None for any other, and for one that fails.
+
+        Cached results name the classes of packs; this finds those classes again in a new process.
+        """
+        if name in sys.modules:
+            return sys.modules[name]
+        packages = ["graphflow", *(pack.source.package for pack in self._packs.values() if pack.source.package)]
+        if not any(name == package or name.startswith(f"{package}.") for package in packages):
+            return None
+        return import_quietly(name)
 
     def _describe(self, pack: _Pack) -> None:
         with self._lock:

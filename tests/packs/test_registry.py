@@ -242,3 +242,14 @@ def test_connection_table_follows_the_rule(settings: Settings, write_pack: Write
     assert {weak, f"list[{weak}]"} <= set(table[weak])
     assert strong not in table[weak]
     assert "float" in table["int"]
+
+
+def test_modules_of_packs_are_found_by_name_and_others_are_not(settings: Settings, write_pack: WritePack) -> None:
+    write_pack("kinds", {"kinds/glow.py": "VALUE = 7\n", "kinds/broken.py": "raise SystemExit(1)\n"})
+    registry = build_registry(settings)
+    found = registry.find_module("graphflow.packs.user.kinds.kinds.glow")
+    assert found is not None
+    assert found.VALUE == 7
+    assert registry.find_module("graphflow.packs.user.kinds.kinds.broken") is None
+    assert registry.find_module("graphflow.packs.user.kinds.kinds.gone") is None
+    assert registry.find_module("antigravity") is None
