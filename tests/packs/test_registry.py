@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,11 @@ def test_modules_of_packs_are_found_by_name_and_others_are_not(settings: Setting
     assert registry.find_module("graphflow.packs.user.kinds.kinds.broken") is None
     assert registry.find_module("graphflow.packs.user.kinds.kinds.gone") is None
     assert registry.find_module("antigravity") is None
+
+
+def test_threads_get_one_class(settings: Settings, write_pack: WritePack) -> None:
+    write_pack("slow", {"add.py": "import time\ntime.sleep(0.05)\n" + ADD.replace("\n    ", "\n")})
+    registry = build_registry(settings)
+    with ThreadPoolExecutor(8) as pool:
+        specs = list(pool.map(lambda _: registry.spec("slow.add"), range(16)))
+    assert len({spec.cls for spec in specs}) == 1
