@@ -30,7 +30,7 @@ from graphflow.engine.recipe import Recipes
 from graphflow.engine.report import RunReport
 from graphflow.engine.services import Services
 from graphflow.errors import WorkflowError
-from graphflow.graph import CheckResult, Document, check, dump_document, load_document, set_params
+from graphflow.graph import CheckResult, Document, carrying_files, check, dump_document, load_document, set_params
 from graphflow.graph.graph import Graph
 from graphflow.models.catalog import ModelCatalog
 from graphflow.models.devices import salt
@@ -162,7 +162,7 @@ class App:
         result = self.check(document)
         if result.graph is None:
             raise WorkflowError([finding for finding in result.findings if finding.severity == "error"])
-        result.graph.text = dump_document(document, self.registry)
+        result.graph.text = dump_document(carrying_files(document, self.registry), self.registry)
         return result.graph
 
     def plan(self, graph: Graph, targets: Iterable[str] = ()) -> list[PlannedNode]:

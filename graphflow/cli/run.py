@@ -114,7 +114,6 @@ def _conclude(report: RunReport, settings: Settings, printer: RunPrinter, *, all
     if report.status == "succeeded":
         return ExitCode.DONE
     if report.message:
-        reason, traceback, rest = report.message.partition("\nTraceback (most recent call last)")
-        place = write_report(traceback.lstrip() + rest, settings.home) if traceback else None
-        printer.say(f"{reason}; the report is in {place}" if place is not None else reason)
+        place = write_report(report.traceback, settings.home) if report.traceback else None
+        printer.say(f"{report.message}; the report is in {place}" if place is not None else report.message)
     return ExitCode.FAILED

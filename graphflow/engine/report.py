@@ -39,6 +39,8 @@ class RunReport:
     """Files that the targets gave, new and from earlier runs, in the order of the graph."""
     message: str = ""
     """Why the run failed, when no single node did."""
+    traceback: str = ""
+    """For developers, when a defect of graphflow or of a listener ended the run."""
     records: Callable[[], dict[str, NodeRecord]] = dict
     """How each node went, by id; made when asked for."""
 

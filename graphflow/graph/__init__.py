@@ -8,6 +8,7 @@ from graphflow.graph.migrate import migrate_document
 from graphflow.graph.params import set_params
 from graphflow.graph.save import dump_document, save_document
 from graphflow.graph.shape import document_from
+from graphflow.graph.subgraphs import carrying_files
 
 __all__ = [
     "FORMAT",
@@ -19,6 +20,7 @@ __all__ = [
     "NodeTypes",
     "SavedNode",
     "Source",
+    "carrying_files",
     "check",
     "document_from",
     "dump_document",

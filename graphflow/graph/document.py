@@ -38,9 +38,13 @@ class Document:
     """Exposed results: `node.output` by name."""
     view: dict[str, Any] = field(default_factory=dict)
     """The editor's: positions by node id, frames, notes. Never read by the engine."""
+    workflows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Files of `workflow:` nodes carried along, as saved objects, by path relative to this file; looked at before the disk."""
     path: Path | None = None
     label: str = ""
     """What findings call the file; the path as the user gave it."""
+    carrier: Document | None = None
+    """The document that this one was carried in, whose other carried files it may name; None for a file of its own."""
 
     @property
     def folder(self) -> Path:

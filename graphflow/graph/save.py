@@ -40,6 +40,8 @@ def dump_document(doc: Document, types: NodeTypes | None = None) -> str:
         shape = _NodeShape(types)
         lines = ",\n".join(_node_lines(id, shape.of(doc.nodes[id])) for id in order)
         parts.append(f'"nodes": {{\n{lines}\n  }}')
+    if doc.workflows:
+        parts.append(_part("workflows", {file: doc.workflows[file] for file in sorted(doc.workflows)}))
     if view:
         parts.append(_part("view", view))
     return "{\n  " + ",\n  ".join(parts) + "\n}\n"

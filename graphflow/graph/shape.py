@@ -13,7 +13,7 @@ from graphflow.graph.findings import FindingList, quoted
 from graphflow.graph.format_migrations import upgrade
 from graphflow.graph.links import PLACE, WORD, is_subgraph, subgraph_file, subgraph_path_problem
 
-_DOCUMENT_KEYS = ("graphflow", "name", "packs", "params", "outputs", "nodes", "view")
+_DOCUMENT_KEYS = ("graphflow", "name", "packs", "params", "outputs", "nodes", "workflows", "view")
 _NODE_KEYS = ("type", "values", "links", "map")
 _KNOWN_NODE_KEYS = frozenset(_NODE_KEYS)
 _TYPE = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*\.[A-Za-z_][A-Za-z0-9_]*)@([1-9][0-9]{0,8})")
@@ -102,6 +102,13 @@ class _Shape:
         nodes, read_node = doc.nodes, self._node
         for id, saved in self._part(obj, "nodes", words=True):
             nodes[id] = read_node(id, saved)
+        for file, carried in self._part(obj, "workflows"):
+            if type(carried) is dict:
+                doc.workflows[file] = carried
+            else:
+                self._wrong(
+                    f'"workflows": {quoted(file)} is {quoted(carried)}; it is a workflow, {{...}}.', value=carried
+                )
         for key, shown in self._part(obj, "view"):
             doc.view[key] = shown
             self._depth(shown, f'"view" of "{key}"')

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graphflow.errors import Finding
-from graphflow.graph import check, load_document
+from graphflow.graph import carrying_files, check, document_from, dump_document, load_document, parse_document
 from graphflow.graph.graph import Graph, GraphNode, NodeTypes, Source
 
 NUMBER = {"type": "core.number@1"}
@@ -315,3 +315,27 @@ def test_input_files_beside_a_subgraph_are_found_from_the_outer_folder(folder: F
     assert node(folder.graph(), "i/o").values == {"picture": "parts/fox.png"}
     folder.write("outer.json", {"i": {"type": "workflow:parts/inner.json", "values": {"p": "owl.png"}}})
     assert node(folder.graph(), "i/o").values == {"picture": "owl.png"}
+
+
+def test_a_document_carries_its_subgraphs_and_runs_without_their_files(tmp_path: Path, types: NodeTypes) -> None:
+    (tmp_path / "parts").mkdir()
+    inner = {"graphflow": 1, "params": {"x": "a.a"}, "outputs": {"y": "a.int"}, "nodes": {"a": {"type": "core.add@1"}}}
+    middle = {
+        "graphflow": 1,
+        "params": {"x": "i.x"},
+        "outputs": {"y": "i.y"},
+        "nodes": {"i": {"type": "workflow:inner.json"}},
+    }
+    (tmp_path / "parts" / "inner.json").write_text(json.dumps(inner))
+    (tmp_path / "parts" / "middle.json").write_text(json.dumps(middle))
+    outer = {"graphflow": 1, "nodes": {"m": {"type": "workflow:parts/middle.json", "values": {"x": 4}}}}
+    text = dump_document(carrying_files(document_from(outer, "outer.json", path=tmp_path / "outer.json"), types), types)
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    carried = parse_document(text, label="picture.png", path=elsewhere / "picture.png")
+    result = check(carried, types)
+    assert result.findings == []
+    assert result.graph is not None
+    assert [(node.id, node.values) for node in result.graph.nodes] == [("m/i/a", {"a": 4})]
+    assert dump_document(carried, types) == text

@@ -81,7 +81,7 @@ class _Run:
 
     def report(self) -> RunReport:
         """Run, and say how it went."""
-        status, message = self._guarded()
+        status, message, shown = self._guarded()
         outcome = self._runner.outcome if self._runner is not None else Outcome()
         report = RunReport(
             run=self._request.run,
@@ -93,6 +93,7 @@ class _Run:
             failures=tuple(outcome.failures),
             artifacts=tuple(self._artifacts),
             message=message,
+            traceback=shown,
             records=partial(_records, self._runner) if self._runner is not None else dict,
         )
         for follow in (partial(self._after, self._request), self._tell_end):
@@ -102,18 +103,19 @@ class _Run:
                 log.exception("something failed after run %s", report.run)
         return report
 
-    def _guarded(self) -> tuple[RunStatus, str]:
+    def _guarded(self) -> tuple[RunStatus, str, str]:
+        """Status, and for a run that no single node made fail, the reason and a traceback."""
         try:
             self._run()
         except RunCancelled:
-            return "cancelled", ""
+            return "cancelled", "", ""
         except GraphflowError as error:
-            return "failed", str(error)
+            return "failed", str(error), ""
         except BaseException as error:  # noqa: BLE001 - a defect ends this run, never the engine
-            return "failed", f"internal error: {type(error).__name__}: {error}\n{traceback.format_exc()}"
+            return "failed", f"internal error: {type(error).__name__}: {error}", traceback.format_exc()
         finally:
             self._close_runner()
-        return ("failed" if self._runner is not None and self._runner.outcome.failures else "succeeded"), ""
+        return ("failed" if self._runner is not None and self._runner.outcome.failures else "succeeded"), "", ""
 
     def _close_runner(self) -> None:
         if self._runner is not None:
