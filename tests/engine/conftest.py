@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from graphflow import Field, InputFile, Lazy, Node, NodeContext, NodeOutputs, PortType, node
+from graphflow import Field, InputFile, Lazy, ModelFile, Node, NodeContext, NodeOutputs, PortType, node
 from graphflow.app import App
 from graphflow.cache.artifacts import ArtifactStore
 from graphflow.engine.control import RunControl
@@ -174,6 +174,16 @@ class Steps(Node):
         return done
 
 
+@node("steps_kept", cache="disk")
+class KeptSteps(Node):
+    """Count, and be kept on disk."""
+
+    n: int = 3
+
+    def run(self, ctx: NodeContext) -> int:
+        return self.n
+
+
 @node("read", lane="io")
 class Read(Node):
     """Text of a file."""
@@ -183,6 +193,16 @@ class Read(Node):
     def run(self, ctx: NodeContext) -> str:
         calls.append("read")
         return ctx.artifacts.input_path(self.file).read_text()
+
+
+@node("weigh", lane="io")
+class Weigh(Node):
+    """Bytes of a model file."""
+
+    file: Annotated[str, ModelFile("checkpoints")]
+
+    def run(self, ctx: NodeContext) -> str:
+        return self.file
 
 
 @node("text")
@@ -312,7 +332,7 @@ class MakeTensor(Node):
 
 
 NODES = (
-    Add, Half, Count, Total, DivMod, Fail, Choose, ChooseIo, Sleep, AsyncSleep, Steps, Read, Text, Texts, Shout, Save, Clock,
+    Add, Half, Count, Total, DivMod, Fail, Choose, ChooseIo, Sleep, AsyncSleep, Steps, KeptSteps, Read, Weigh, Text, Texts, Shout, Save, Clock,
     Stamped, Fill, Spoil, SpoilTensor, MakeTensor,
 )  # fmt: skip
 
