@@ -6,8 +6,7 @@ find keys -> walk back from the targets -> (obtain values that decide) -> unroll
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from time import time
@@ -24,26 +23,11 @@ from graphflow.engine.recipe import Recipes
 from graphflow.engine.schedule import Schedule, Upstream
 from graphflow.engine.services import Result, Services
 from graphflow.engine.tasks import Task, Unroller
+from graphflow.graph.collector import collector_paused
 from graphflow.graph.graph import Graph
 
 _FROM_STORE_SECONDS = 1.0
 """What a mapped result counts as having cost when all its elements were stored already: enough to be kept beside them."""
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """No garbage collection while thousands of objects are made that all stay; afterwards they are left out of it.
-
-    Each pass of the collector would walk them all for nothing. `gc.unfreeze`, at the end of the run, takes them in again.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
 
 
 @dataclass
@@ -112,6 +96,7 @@ class Runner:
         while True:
             with collector_paused():
                 sources = self._unroll_or_ask(targets)
+                gc.freeze()  # what was made now stays until the run ends: later collections need not walk it
             if not sources:
                 return
             self._pin_and_run(task for source in sources for task in self._unroller.tasks[source])

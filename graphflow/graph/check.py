@@ -16,6 +16,7 @@ from graphflow.graph.checking.packs import newer_packs
 from graphflow.graph.checking.type_table import NodePorts, TypeTable
 from graphflow.graph.checking.values import InputCheck
 from graphflow.graph.checking.wiring import Links, Wiring
+from graphflow.graph.collector import collector_paused
 from graphflow.graph.document import Document
 from graphflow.graph.findings import FindingList
 from graphflow.graph.graph import Graph, GraphNode, NodeTypes, Source
@@ -40,6 +41,7 @@ class CheckResult:
     findings: list[Finding]
 
 
+@collector_paused()
 def check(doc: Document, types: NodeTypes, *, files: FileFinder | None = None) -> CheckResult:
     """Check a document with its subgraphs against the installed node types, and make its graph.
 

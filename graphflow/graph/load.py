@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from graphflow.errors import Finding, WorkflowError
+from graphflow.graph.collector import collector_paused
 from graphflow.graph.document import Document
 from graphflow.graph.findings import FindingList
 from graphflow.graph.picture import NoWorkflow, is_picture, workflow_text
@@ -45,6 +46,7 @@ def load_document(path: Path | str, *, label: str = "") -> Document:
     return parse_document(data, label=label, path=file)
 
 
+@collector_paused()
 def parse_document(data: str | bytes, *, label: str, path: Path | None = None) -> Document:
     """Read a saved workflow from memory; `label` is what findings call it. Raises WorkflowError with every finding."""
     if len(data) > MAX_BYTES:
