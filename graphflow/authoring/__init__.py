@@ -1,6 +1,6 @@
 """What a node is: the class, its ports, its context, its migrations."""
 
-from graphflow.authoring.context import ArtifactService, Checkpoint, ModelService, NodeContext
+from graphflow.authoring.context import Adapter, ArtifactService, Checkpoint, ModelService, NodeContext
 from graphflow.authoring.lazy import Lazy
 from graphflow.authoring.migration import SavedNodeEdit, migration
 from graphflow.authoring.node import Node, NodeOutputs, node
@@ -8,6 +8,7 @@ from graphflow.authoring.widgets import MAX_SEED, InputFile, LongText, ModelFile
 
 __all__ = [
     "MAX_SEED",
+    "Adapter",
     "ArtifactService",
     "Checkpoint",
     "InputFile",

@@ -6,7 +6,7 @@ of the engine, the cache, the server or the disk layout. `graphflow.testing.Fake
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from logging import Logger
@@ -36,11 +36,29 @@ class Checkpoint:
     """Recipes by part name: `unet`, `text_encoder`, `vae`..."""
 
 
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA file as its headers describe it."""
+
+    file: str
+    """Name in the model catalogue."""
+    fingerprint: str
+    """Content digest of the file and its configuration."""
+    parts: tuple[str, ...]
+    """Networks that it changes: `unet`, `text_encoder`..."""
+
+
 class ModelService(Protocol):
     """Models for nodes: describe files, and hand modules out for a while."""
 
     def inspect(self, file: str, kind: str = "checkpoints") -> Checkpoint:
         """Family and parts of a model file, from its headers; reads no weights. Raises ModelError."""
+
+    def inspect_adapter(self, file: str, bases: Sequence[ModelRecipe] = (), kind: str = "loras") -> Adapter:
+        """What a LoRA file changes, from its headers; reads no weights.
+
+        Raises ModelError for a file that is missing, damaged or no LoRA, ModelMismatch if a key does not fit the models in `bases`.
+        """
 
     def use(self, recipe: ModelRecipe) -> AbstractContextManager[Any]:
         """The recipe's module, on the device, patched, in eval mode, for the `with` block only. Raises ModelError."""

@@ -140,6 +140,9 @@ class NodeSchema:
     module: str = ""
     """Module that defines the class, relative to the pack's folder: `sampling/ksampler.py`."""
     class_name: str = ""
+    code: str = ""
+    """Digest of the pack's source, part of the key of every result: who edits a node sees it run again. Empty for built-in nodes, whose
+    versions rise with each change of a result."""
 
     @property
     def type(self) -> str:

@@ -86,7 +86,9 @@ _ELSEWHERE = "something outside the workflow changed: device, precision, attenti
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     lines = []
-    if (old["type"], old["version"]) != (new["type"], new["version"]):
+    if old["type"] != new["type"] and old["type"].partition("+")[0] == new["type"].partition("+")[0]:
+        lines.append("the source of its pack changed")
+    elif (old["type"], old["version"]) != (new["type"], new["version"]):
         lines.append(f"type: {old['type']}@{old['version']} -> {new['type']}@{new['version']}")
     for name in sorted({*old["values"], *new["values"]}):
         was, is_now = old["values"].get(name, "its default"), new["values"].get(name, "its default")

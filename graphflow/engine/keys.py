@@ -17,7 +17,7 @@ from graphflow.authoring.describe import InputSchema, TypeSchema
 _DIGEST_BYTES = 20
 
 KeyParts = list[Any]
-"""`[type, version, {input: value}, {input: [[key, output], ...]}, {input: fingerprint}]`."""
+"""`[type and code, version, {input: value}, {input: [[key, output], ...]}, {input: fingerprint}]`."""
 
 
 class KeyMaker:

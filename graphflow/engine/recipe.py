@@ -16,7 +16,7 @@ from graphflow.graph.graph import Graph, GraphNode
 class NodePorts:
     """What the engine asks of a node type's inputs again and again, found once per type."""
 
-    __slots__ = ("by_name", "files", "is_io", "lazy", "lists", "phase", "schema", "spec", "type")
+    __slots__ = ("by_name", "files", "identity", "is_io", "lazy", "lists", "phase", "schema", "spec", "type")
 
     def __init__(self, schema: NodeSchema) -> None:
         self.by_name: dict[str, InputSchema] = {port.name: port for port in schema.inputs}
@@ -26,6 +26,8 @@ class NodePorts:
         """Outputs that are lists."""
         self.schema = schema
         self.type = schema.type
+        self.identity = f"{schema.type}+{schema.code}" if schema.code else schema.type
+        """The type as keys have it."""
         self.spec: NodeSpec | None = None
         """The class behind the type, once it was needed."""
         self.is_io = schema.lane == "io"
@@ -125,7 +127,7 @@ class Recipes:
             links[name] = described
         values = self._unmapped(node) if node.mapped else node.values
         parts: KeyParts = [
-            ports.type,
+            ports.identity,
             schema.version,
             canonical_values(ports.by_name, values) if values else {},
             links,

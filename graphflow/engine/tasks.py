@@ -287,7 +287,7 @@ class Unroller:
             named |= {name: (task.result or {})[output] for name, task, output in singles if name == port.name}
             named |= {each.name: bind(each, refs) for each, refs in links if each.name == port.name}
         files = recipes.file_parts(ports, named) if ports.files else {}
-        parts: KeyParts = [ports.type, schema.version, canonical_values(ports.by_name, values), described, files]
+        parts: KeyParts = [ports.identity, schema.version, canonical_values(ports.by_name, values), described, files]
         if schema.has_fingerprint:
             linked = {name: (task.result or {})[output] for name, task, output in singles}
             linked |= {port.name: bind(port, refs) for port, refs in links}

@@ -20,6 +20,9 @@ ENTRY_POINT_GROUP = "graphflow.packs"
 BUILTIN = "core"
 """Name of the built-in pack; no other pack may have it."""
 
+BUILTIN_PACKAGE = "graphflow.packs.builtin"
+"""Import name of the nodes that come with graphflow."""
+
 
 @dataclass(frozen=True)
 class PackSource:
@@ -74,7 +77,7 @@ def folder_source(folder: Path) -> PackSource:
 
 
 def _sources(settings: Settings) -> Iterator[PackSource]:
-    yield replace(folder_source(bundled("nodes")), package="graphflow.packs.builtin", place="built in")
+    yield replace(folder_source(bundled("nodes")), package=BUILTIN_PACKAGE, place="built in")
     for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
         yield _installed(point)
     if settings.packs_folder.is_dir():

@@ -13,10 +13,12 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
+from blake3 import blake3
+
 from graphflow.authoring.describe import NodeSchema
 from graphflow.authoring.node import Node, NodeSpec
 from graphflow.errors import NodeDefinitionError, PackError
-from graphflow.packs.discover import PackSource
+from graphflow.packs.discover import BUILTIN_PACKAGE, PackSource
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +88,10 @@ def load_pack(source: PackSource, files: Iterable[str] | None = None) -> LoadedP
     started = time.perf_counter()
     nodes: dict[str, NodeSchema] = {}
     problems: list[FileProblem] = []
+    code = source_digest(source)
     for file in node_files(source.folder) if files is None else files:
         try:
-            found = describe_module(source, file)
+            found = [replace(schema, code=code) for schema in describe_module(source, file)]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a pack may raise anything at import, SystemExit included
@@ -99,6 +102,16 @@ def load_pack(source: PackSource, files: Iterable[str] | None = None) -> LoadedP
             if namesake is not schema:
                 problems.append(two_of_one_name(source, namesake, schema))
     return LoadedPack(tuple(nodes.values()), tuple(problems), time.perf_counter() - started)
+
+
+def source_digest(source: PackSource) -> str:
+    """Digest of all that a pack's nodes are made of; empty for the built-in pack."""
+    if source.package == BUILTIN_PACKAGE:
+        return ""
+    digest = blake3()
+    for file in python_files(source.folder):
+        digest.update(file.encode() + b"\0" + (source.folder / file).read_bytes() + b"\0")
+    return digest.hexdigest(16)
 
 
 def describe_module(source: PackSource, file: str) -> list[NodeSchema]:
@@ -138,7 +151,7 @@ def import_spec(source: PackSource, schema: NodeSchema) -> NodeSpec:
     except BaseException as error:
         reason = summary_of(error)
         raise PackError(f"{place}: it cannot be imported: {reason}. `graphflow packs list` shows where.") from error
-    return replace(spec, schema=filed(spec.schema, source.name, schema.module))
+    return replace(spec, schema=replace(filed(spec.schema, source.name, schema.module), code=schema.code))
 
 
 def import_quietly(name: str) -> ModuleType | None:

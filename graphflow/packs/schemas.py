@@ -22,7 +22,7 @@ from graphflow.packs.load import FileProblem, LoadedPack, load_pack, python_file
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def to_json(schema: TypeSchema | InputSchema | OutputSchema | NodeSchema) -> dict[str, Any]:

@@ -79,3 +79,22 @@ def test_values_of_a_packs_own_type_come_out_of_the_cache(home: Path, tmp_path: 
     assert second[-1]["outputs"] == {"text": "FOX?"}
     started = [event["node"] for event in second if event["event"] == "node_started"]
     assert started == ["shout"], second
+
+
+def test_an_edited_node_runs_again(home: Path, tmp_path: Path, write_pack: WritePack) -> None:
+    folder = write_pack("words", {"text/words.py": NODES})
+    file = tmp_path / "shout.json"
+    file.write_text(json.dumps(WORKFLOW))
+    environment = {**os.environ, "GRAPHFLOW_HOME": str(home), "GRAPHFLOW_PACKS": ""}
+
+    def last_line() -> dict[str, object]:
+        command = [sys.executable, "-m", "graphflow", "run", str(file), "--json"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    assert last_line()["outputs"] == {"text": "FOX!"}
+    source = folder / "text" / "words.py"
+    source.write_text(source.read_text().replace(".upper()", ".title()"))
+    changed = last_line()
+    assert changed["outputs"] == {"text": "Fox!"}
+    assert last_line()["executed"] == 0
