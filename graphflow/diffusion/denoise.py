@@ -8,6 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphflow.diffusion.text_sdxl import TIME_IDS
+
+CONCAT = "concat"
+"""Extra conditioning: channels that stand beside the latents."""
+VECTOR = "vector"
+"""Extra conditioning: one vector for the whole picture."""
+
 
 @dataclass(frozen=True, eq=False)
 class UNetDenoiser:
@@ -20,8 +27,12 @@ class UNetDenoiser:
     ) -> Tensor:
         """Prediction for `[batch, channels, height, width]`, on the latents' device.
 
-        Raises ValueError for latents or tokens that the network was not made for, and for extra tensors, which it does not take.
+        Extra tensors are taken where the network has a place for them: `concat` `[batch, more channels, height, width]` by
+        inpainting and depth UNets, `time_ids` `[batch, sizes]` (with `pooled`) by Stable Diffusion XL, `vector` `[batch, width]`
+        by UNets that embed one. Raises ValueError for anything else than the network was made for.
         """
+        if CONCAT in extra:
+            latents, extra = _beside(latents, extra)
         self._check(latents, tokens, extra)
         weight = self.unet.conv_in.weight
         layout = torch.channels_last if _is_channels_last(weight) else torch.contiguous_format
@@ -29,6 +40,8 @@ class UNetDenoiser:
             latents.to(weight.device, weight.dtype, memory_format=layout),
             timestep.to(weight.device),
             encoder_hidden_states=tokens.to(weight.device, weight.dtype),
+            class_labels=self._vector(extra, weight),
+            added_cond_kwargs=self._sizes(pooled, extra, weight),
             return_dict=False,
         )[0]
         return answer.to(latents.device, torch.float32, memory_format=torch.contiguous_format)
@@ -36,16 +49,68 @@ class UNetDenoiser:
     def _check(self, latents: Tensor, tokens: Tensor, extra: dict[str, Tensor]) -> None:
         config = self.unet.config
         if latents.shape[1] != config.in_channels:
+            more = config.in_channels - config.out_channels
+            hint = f", {more} of them beside the latents, as the extra conditioning `{CONCAT}`" if more > 0 else ""
             raise ValueError(
-                f"latents of {latents.shape[1]} channels do not fit a denoiser that takes {config.in_channels}"
+                f"latents of {latents.shape[1]} channels do not fit a denoiser that takes {config.in_channels}{hint}"
             )
         if tokens.shape[-1] != config.cross_attention_dim:
             raise ValueError(
                 f"conditioning {tokens.shape[-1]} wide does not fit a denoiser that takes {config.cross_attention_dim}; "
                 "encode the prompt with the text encoder of the same family"
             )
-        if extra:
-            raise ValueError(f"this denoiser takes no extra conditioning, but was given {', '.join(sorted(extra))}")
+        places = {TIME_IDS: config.addition_embed_type == "text_time", VECTOR: config.class_embed_type == "projection"}
+        taken = [name for name, is_there in places.items() if is_there]
+        if strange := sorted(extra.keys() - set(taken)):
+            raise ValueError(
+                f"this denoiser takes {' and '.join(taken) or 'no'} extra conditioning, but was given {', '.join(strange)}"
+            )
+
+    def _vector(self, extra: dict[str, Tensor], weight: Tensor) -> Tensor | None:
+        """The vector of a UNet that embeds one. Raises ValueError if it is missing or of another width."""
+        config = self.unet.config
+        if config.class_embed_type != "projection":
+            return None
+        width, vector = config.projection_class_embeddings_input_dim, extra.get(VECTOR)
+        if vector is None or vector.shape[-1] != width:
+            given = "none" if vector is None else f"one of {vector.shape[-1]}"
+            raise ValueError(f"this denoiser takes a vector {width} wide, but the conditioning has {given}")
+        return vector.to(weight.device, weight.dtype)
+
+    def _sizes(self, pooled: Tensor | None, extra: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor] | None:
+        """Pooled text and sizes for a UNet that takes them. Raises ValueError if they are missing, or too many or few."""
+        config = self.unet.config
+        if config.addition_embed_type != "text_time":
+            return None
+        time_ids = extra.get(TIME_IDS)
+        if pooled is None or time_ids is None:
+            raise ValueError(
+                "this denoiser takes the pooled text and the sizes of the picture, which the conditioning lacks; "
+                "encode the prompt with the text encoders of the same family"
+            )
+        width = pooled.shape[-1] + time_ids.shape[-1] * config.addition_time_embed_dim
+        if width != config.projection_class_embeddings_input_dim:
+            raise ValueError(
+                f"pooled text {pooled.shape[-1]} wide and {time_ids.shape[-1]} sizes do not fit this denoiser, which takes "
+                f"{config.projection_class_embeddings_input_dim} numbers at {config.addition_time_embed_dim} a size; the base of "
+                "Stable Diffusion XL takes 6 sizes, its refiner 5: encode the prompt for the one that samples"
+            )
+        # Sizes stay in float32: bfloat16 cannot hold 1023.
+        return {
+            "text_embeds": pooled.to(weight.device, weight.dtype),
+            "time_ids": time_ids.to(weight.device, torch.float32),
+        }
+
+
+def _beside(latents: Tensor, extra: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Latents with the channels that stand beside them, and the rest of the extra tensors. Raises ValueError for other sizes."""
+    channels = extra[CONCAT]
+    if channels.ndim != 4 or channels.shape[-2:] != latents.shape[-2:]:
+        raise ValueError(
+            f"channels of {list(channels.shape)} cannot stand beside latents of {list(latents.shape)}; their sides must be the same"
+        )
+    joined = torch.cat([latents, channels.to(latents)], dim=1)
+    return joined, {name: tensor for name, tensor in extra.items() if name != CONCAT}
 
 
 def _is_channels_last(weight: Tensor) -> bool:

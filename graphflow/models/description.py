@@ -41,10 +41,15 @@ class ModelDescription:
     family: str
     layout: Layout
     parts: Mapping[str, PartDescription]
-    tokenizer: Path | None = None
-    """Folder of the tokenizer that comes with the model."""
+    tokenizers: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of the tokenizers that come with the model, by the text encoder that they belong to."""
     assumed: Mapping[str, str] = field(default_factory=dict)
     """What shapes cannot tell and nothing else told, with the value that was taken: `{"unet.attention_head_dim": "8"}`."""
+
+    @property
+    def tokenizer(self) -> Path | None:
+        """Folder of the first text encoder's tokenizer."""
+        return next(iter(self.tokenizers.values()), None)
 
 
 def check_config(path: Path, part: str, *, config: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from graphflow.errors import UnknownModelFormat
 from graphflow.models.description import ModelDescription
-from graphflow.models.detectors import sd15
+from graphflow.models.detectors import stable_diffusion
+from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.source import ModelSource, read_source
 
 Detector = Callable[[ModelSource], ModelDescription | None]
@@ -23,22 +24,23 @@ class Family:
     name: str
     title: str
     detector: Detector
+    """Families that are told from one another by the same keys share one."""
 
 
-FAMILIES = (Family(sd15.FAMILY, "Stable Diffusion 1.x, any size", sd15.detect),)
+FAMILIES = tuple(Family(family.name, family.title, stable_diffusion.detect) for family in DIFFUSION_FAMILIES)
 """Families in the order in which they are asked; the first that knows the file describes it."""
 
 
 def detect(path: Path, config: Mapping[str, Mapping[str, Any]] | None = None) -> ModelDescription:
     """Describe a model file or folder from its headers; reads no weights.
 
-    `config` gives configurations by part (`unet`, `vae`, `text_encoder`, `scheduler`) for what shapes cannot tell, such as
+    `config` gives configurations by part (`unet`, `vae`, `text_encoder`, `text_encoder_2`, `scheduler`) for what shapes cannot tell, such as
     the number of attention heads; so do `<file>.json` beside the file and its `graphflow.config` metadata.
     Raises UnknownModelFormat, ModelMismatch, or ModelError for a damaged file.
     """
     source = read_source(path, config)
-    for family in FAMILIES:
-        if (description := family.detector(source)) is not None:
+    for detector in dict.fromkeys(family.detector for family in FAMILIES):
+        if (description := detector(source)) is not None:
             return description
     keys = source.keys
     known = "; ".join(f"{family.name} ({family.title})" for family in FAMILIES)

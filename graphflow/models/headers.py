@@ -39,8 +39,13 @@ class TensorHeader:
     name: str
     """Its key in that file."""
     shape: tuple[int, ...]
+    """As the network has it in memory."""
     dtype: str
     """Safetensors' name of the type, such as `F16`."""
+    rows: tuple[int, int] | None = None
+    """Where the layout fuses several tensors into one: the first of its rows, and the one after the last."""
+    transposed: bool = False
+    """Whether the file holds it the other way round; `shape` is as in memory."""
 
     @property
     def elements(self) -> int:

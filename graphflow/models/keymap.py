@@ -18,6 +18,10 @@ ORIGINAL_PREFIXES = {"unet": UNET_PREFIX, "vae": VAE_PREFIX, "text_encoder": TEX
 
 TEXT_MODEL = "text_model."
 
+ADD_EMBEDDING = "add_embedding"
+CLASS_EMBEDDING = "class_embedding"
+"""The module of a UNet that embeds a vector of its own: pooled text and sizes (`text_time`), or the vector as it is (`projection`)."""
+
 T = TypeVar("T")
 
 _RESNET = {
@@ -71,11 +75,16 @@ def _renamed(name: str, pairs: Mapping[str, str]) -> str | None:
     return None
 
 
-def unet_renaming(outline: UnetOutline) -> Renaming:
-    """Names of UNet2DConditionModel against the original `input_blocks`, `middle_block`, `output_blocks`."""
+def unet_renaming(outline: UnetOutline, *, vector: str = ADD_EMBEDDING) -> Renaming:
+    """Names of UNet2DConditionModel against the original `input_blocks`, `middle_block`, `output_blocks`.
+
+    `vector` is the module that embeds what conditions the whole picture, such as Stable Diffusion XL's sizes.
+    """
     pairs = {
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
+        f"{vector}.linear_1": "label_emb.0.0",
+        f"{vector}.linear_2": "label_emb.0.2",
         "conv_in": "input_blocks.0.0",
         "conv_norm_out": "out.0",
         "conv_out": "out.2",

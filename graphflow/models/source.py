@@ -16,7 +16,13 @@ PIPELINE_FILE = "model_index.json"
 METADATA_KEY = "graphflow.config"
 """Where a safetensors file's metadata may hold configurations by part, as JSON: what shapes cannot tell."""
 
-_WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", "adapter_model")
+ADAPTER_CONFIG_FILE = "adapter_config.json"
+ADAPTER_STEM = "adapter_model"
+"""Where PEFT keeps an adapter's settings, and how the file of its weights starts."""
+TOKENIZER_FOLDERS = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
+"""Where a diffusers folder has the tokenizer of each text encoder."""
+
+_WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", ADAPTER_STEM)
 _VARIANTS = ("", ".fp16", ".bf16")
 
 
@@ -46,7 +52,8 @@ class ModelSource:
     """Configurations by part that a caller, a sidecar or the file's metadata give; they say what shapes cannot."""
     own_config: Mapping[str, Any] = field(default_factory=dict)
     """The `config.json` beside a file that is one component."""
-    tokenizer: Path | None = None
+    tokenizers: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of tokenizers, by the text encoder that they belong to."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -71,9 +78,10 @@ def read_source(path: Path, hints: Mapping[str, Mapping[str, Any]] | None = None
 def companions_of(path: Path) -> list[Path]:
     """Files that decide, with a model file, what the model is: its shards, and its configuration where it has one."""
     shards = shard_files(path) if path.name.endswith(INDEX_SUFFIX) else ()
+    adapter = path.parent / ADAPTER_CONFIG_FILE if path.name.startswith(ADAPTER_STEM) else None
     return [
         *shards,
-        *(file for file in (sidecar_of(path), _config_beside(path)) if file is not None and file.is_file()),
+        *(file for file in (sidecar_of(path), _config_beside(path), adapter) if file is not None and file.is_file()),
     ]
 
 
@@ -105,13 +113,16 @@ def _read_folder(path: Path, hints: Mapping[str, Mapping[str, Any]]) -> ModelSou
         if (path / name / CONFIG_FILE).is_file()
     }
     scheduler = path / "scheduler" / "scheduler_config.json"
-    tokenizer = path / "tokenizer"
     return ModelSource(
         path,
         components=components,
         scheduler=read_json(scheduler) if scheduler.is_file() else {},
         hints=hints,
-        tokenizer=tokenizer if tokenizer.is_dir() else None,
+        tokenizers={
+            text_encoder: path / folder
+            for text_encoder, folder in TOKENIZER_FOLDERS.items()
+            if (path / folder).is_dir()
+        },
     )
 
 

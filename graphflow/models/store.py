@@ -119,7 +119,9 @@ class ModelStore:
             raise ModelMismatch(
                 f"{description.path} holds no {recipe.part}; it holds {', '.join(sorted(description.parts))}"
             )
-        return load_tokenizer(description, vocabulary=int(part.config["vocab_size"]), catalog=self.catalog)
+        return load_tokenizer(
+            description, vocabulary=int(part.config["vocab_size"]), catalog=self.catalog, part=recipe.part
+        )
 
     def describe(self, recipe: ModelRecipe) -> ModelDescription:
         """What the recipe's file is, from its headers. Raises ModelError if the file is missing or has changed."""

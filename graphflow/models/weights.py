@@ -45,8 +45,15 @@ class WeightReader:
         self._stack.close()
 
     def read(self, header: TensorHeader) -> Tensor:
-        """The tensor as it is in the file, on the host. Raises ModelError if the file has changed since its header was read."""
+        """The tensor as it is in the file, on the host. Raises ModelError if the file has changed since its header was read.
+
+        Of a fused tensor these are its rows, still mapped; one that the file holds the other way round is turned.
+        """
         tensor = self._tensor(header)
+        if header.rows is not None:
+            tensor = tensor[slice(*header.rows)]
+        if header.transposed:
+            tensor = tensor.T.contiguous()
         if tuple(tensor.shape) != header.shape:
             raise ModelError(
                 f'{header.file} has changed while it was loaded: "{header.name}" has another shape; run again'

@@ -32,6 +32,9 @@ class LoraPatch(Patch):
     """Name in the model catalogue."""
     fingerprint: str
     strength: float = 1.0
+    """Factor on all that it changes, for as long as the network is handed out; 0 changes nothing."""
+    part: str = "unet"
+    """Which network's changes to take from the file, which may hold those of a denoiser and of text encoders."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,11 @@ class Denoiser(ModelRecipe):
     """Picture pixels per latent pixel along one side."""
     sample_size: int = 64
     """Latent pixels along one side that the network was trained on; sizes are defaults from it, not limits."""
+    concat_channels: int = 0
+    """Channels that the network takes beside the latents, as the extra conditioning `concat`.
+
+    5 for inpainting (mask, latents of the masked picture), 1 for depth.
+    """
 
     color: ClassVar[str] = "#b39ddb"
 
@@ -84,6 +92,9 @@ class Denoiser(ModelRecipe):
 @dataclass(frozen=True)
 class TextEncoder(ModelRecipe):
     """Turns prompts into conditioning, tokenizer included."""
+
+    second: TextEncoder | None = None
+    """The other encoder of a family that reads each prompt with two, such as Stable Diffusion XL; they travel as one."""
 
     color: ClassVar[str] = "#ffd54f"
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from graphflow.errors import ModelMismatch
 from graphflow.models.description import ModelDescription, PartDescription
+from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.headers import TensorHeader
 from graphflow.models.loaders import sd15
 from graphflow.models.weights import WeightReader
@@ -26,7 +27,7 @@ class FamilyLoader(NamedTuple):
     """Makes the buffers that no file holds."""
 
 
-LOADERS = {"sd15": FamilyLoader(sd15.build, sd15.fill_buffers)}
+LOADERS = {family.name: FamilyLoader(sd15.build, sd15.fill_buffers) for family in DIFFUSION_FAMILIES}
 """Loaders by family."""
 
 

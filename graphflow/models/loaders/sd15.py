@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x: its networks from diffusers and transformers, and its weights in the original layout."""
+"""Stable Diffusion 1, 2 and XL: their networks from diffusers and transformers, and 1's weights in the original layout."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from graphflow.errors import ModelMismatch
 from graphflow.models import keymap
 
+_TEXT_ENCODERS = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+
 
 def build(part: str, config: Mapping[str, Any]) -> nn.Module:
     """The network of a part, on whatever device torch makes tensors now."""
-    if part == "text_encoder":
+    if part in _TEXT_ENCODERS:
         known = {name: value for name, value in config.items() if name not in ("architectures", "dtype", "torch_dtype")}
-        text_encoder: nn.Module = CLIPTextModel(CLIPTextConfig(**known))
+        text_encoder: nn.Module = _TEXT_ENCODERS[part](CLIPTextConfig(**known))
         return text_encoder
     network_class = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}[part]
     arguments = {name: value for name, value in config.items() if not name.startswith("_")}
@@ -28,7 +30,7 @@ def build(part: str, config: Mapping[str, Any]) -> nn.Module:
 
 def fill_buffers(part: str, network: nn.Module) -> None:
     """Make the buffers that no file holds."""
-    if part == "text_encoder":
+    if part in _TEXT_ENCODERS:
         embeddings = next(module for module in network.modules() if "position_ids" in module._buffers)
         shape = embeddings._buffers["position_ids"]
         assert shape is not None
