@@ -101,6 +101,19 @@ class Comparison:
         else:
             self._close(name, actual.detach().cpu().double(), expected.double())
 
+    def elementwise(self, name: str, actual: Tensor, *, rtol: float, atol: float = 0.0) -> None:
+        """Compare one result by each of its values: |a - b| <= atol + rtol x |expected|; integers must be equal."""
+        expected = self.case.expected.get(name)
+        if expected is not None and actual.shape == expected.shape and expected.is_floating_point():
+            a, b = actual.detach().cpu().double(), expected.double()
+            excess = (a - b).abs() - atol - rtol * b.abs()
+            if not bool((excess <= 0).all()):
+                worst = int(excess.nan_to_num(float("inf")).argmax())
+                self.wrong.append(f"{name}: is {float(a.flatten()[worst])!r}, not {float(b.flatten()[worst])!r}")
+            self.compared.add(name)
+        else:
+            self.tensor(name, actual)
+
     def tensor_if_expected(self, name: str, actual: Tensor) -> None:
         """Compare a result that cases hold for some runs only."""
         if self.expects(name):

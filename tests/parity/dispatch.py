@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.parity import sd15
+from tests.parity import sd15, sgm_sampling
 from tests.parity.cases import Case, Comparison
 
 Check = Callable[[Case, Comparison], None]
 
 CHECKS: dict[str, Check] = {
     "sd15/layouts_img2img": sd15.layouts_img2img,
+    "sgm/01_samplers": sgm_sampling.samplers,
+    "sgm/02_guiders": sgm_sampling.guiders,
+    "sgm/03_denoiser_scalings": sgm_sampling.denoiser_scalings,
 }
 """Checks by SYSTEM/CASE."""
 
