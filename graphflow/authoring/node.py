@@ -30,31 +30,27 @@ from graphflow.authoring.describe import CachePolicy, InputSchema, Lane, NodeSch
 from graphflow.authoring.migration import Migration, take_migrations
 from graphflow.errors import NodeDefinitionError
 
+_CONFIG = ConfigDict(
+    frozen=True,
+    arbitrary_types_allowed=True,
+    extra="forbid",
+    strict=True,
+    use_attribute_docstrings=True,
+    protected_namespaces=(),
+)
+"""Of nodes and outputs: unchangeable, nothing unknown, no silent conversion, help from the strings below fields."""
+
 
 class NodeOutputs(BaseModel):
     """Base of the `Outputs` class of a node with several results: one field per output, its help in the string below."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        arbitrary_types_allowed=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        protected_namespaces=(),
-    )
+    model_config = _CONFIG
 
 
 class Node(BaseModel):
     """Base of all nodes. Fields are inputs; define `run(self, ctx)` with its return type."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        arbitrary_types_allowed=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        protected_namespaces=(),
-    )
+    model_config = _CONFIG
 
     node_spec: ClassVar[NodeSpec]
     """Set by `@node`."""
