@@ -7,6 +7,7 @@ from pydantic import Field
 
 from graphflow.authoring import (
     MAX_SEED,
+    Adapter,
     Checkpoint,
     InputFile,
     Lazy,
@@ -34,6 +35,7 @@ from graphflow.ports import (
     ImageFile,
     Instance,
     Latent,
+    LoraPatch,
     Mask,
     ModelRecipe,
     NoiseSpec,
@@ -49,6 +51,7 @@ __version__ = "0.3.0"
 
 __all__ = [
     "MAX_SEED",
+    "Adapter",
     "Audio",
     "Checkpoint",
     "Conditioning",
@@ -65,6 +68,7 @@ __all__ = [
     "Latent",
     "Lazy",
     "LongText",
+    "LoraPatch",
     "Mask",
     "ModelError",
     "ModelFile",

@@ -15,7 +15,7 @@ import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from blake3 import blake3
 
-from graphflow.authoring.context import Checkpoint, NodeContext
+from graphflow.authoring.context import Adapter, Checkpoint, NodeContext
 from graphflow.authoring.node import Node
 from graphflow.errors import InputFileError, ModelNotFound, PackError, RunCancelled
 from graphflow.packs.discover import folder_source
@@ -60,9 +60,11 @@ class FakeModels:
         *,
         checkpoints: Mapping[str, Checkpoint] | None = None,
         tokenizers: Mapping[str, Any] | None = None,
+        adapters: Mapping[str, Adapter] | None = None,
     ) -> None:
         self._modules = dict(modules or {})
         self._checkpoints = dict(checkpoints or {})
+        self._adapters = dict(adapters or {})
         self._tokenizers = dict(tokenizers or {})
         self.used: list[ModelRecipe] = []
         """Recipes handed to `use`, in order."""
@@ -70,6 +72,10 @@ class FakeModels:
     def inspect(self, file: str, kind: str = "checkpoints") -> Checkpoint:
         """The checkpoint given under that name. Raises ModelNotFound."""
         return _given(self._checkpoints, [file], f"no checkpoint {file!r}")
+
+    def inspect_adapter(self, file: str, bases: Sequence[ModelRecipe] = (), kind: str = "loras") -> Adapter:
+        """The adapter given under that name, which fits all models. Raises ModelNotFound."""
+        return _given(self._adapters, [file], f"no adapter {file!r}")
 
     @contextmanager
     def use(self, recipe: ModelRecipe) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import Literal
 from graphflow.errors import ModelError, ModelNotFound
 from graphflow.models.headers import SHARD, WEIGHT_SUFFIXES
 from graphflow.models.hub import HubName, cached_model, download_model, parse_hub_name
-from graphflow.models.source import CONFIG_FILE, PIPELINE_FILE
+from graphflow.models.source import ADAPTER_CONFIG_FILE, CONFIG_FILE, PIPELINE_FILE
 
 KINDS = ("checkpoints", "vae", "text_encoders", "loras", "controlnet", "embeddings", "upscalers", "tokenizers")
 """Kinds that graphflow itself knows; the subfolders of the models folder. Packs may use others."""
@@ -155,7 +155,8 @@ def _existing(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _is_model_folder(path: Path) -> bool:
-    return any((path / name).is_file() for name in (PIPELINE_FILE, CONFIG_FILE, "tokenizer_config.json", "vocab.json"))
+    marks = (PIPELINE_FILE, CONFIG_FILE, ADAPTER_CONFIG_FILE, "tokenizer_config.json", "vocab.json")
+    return any((path / name).is_file() for name in marks)
 
 
 def _models_in(

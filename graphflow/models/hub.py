@@ -10,7 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from graphflow.errors import ModelError, ModelNotFound
 from graphflow.models.headers import PICKLE_SUFFIXES, SAFETENSORS_SUFFIX, SHARD, WEIGHT_SUFFIXES, read_json
-from graphflow.models.source import CONFIG_FILE, PIPELINE_FILE, pipeline_networks, weights_in
+from graphflow.models.source import (
+    ADAPTER_CONFIG_FILE,
+    ADAPTER_STEM,
+    CONFIG_FILE,
+    PIPELINE_FILE,
+    pipeline_networks,
+    weights_in,
+)
 
 _HUB_NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?(?::(?P<file>[\w./ -]+))?")
 _UNUSED_FOLDERS = ("safety_checker", "feature_extractor", "image_processor")
@@ -146,7 +153,7 @@ def download_model(name: HubName, *, kind: str = "checkpoints", cache_folder: Pa
         raise ModelError(
             f"{name.repo} could not be fetched: the hub ({where}) gave no usable answer ({_brief(error)}); try again"
         ) from error
-    single = len(wanted) == 1 or name.file is not None
+    single = name.file is not None or [path for path in wanted if not path.endswith(".json")] == wanted[:1]
     return Path(str(folder)) / wanted[0] if single and not wanted[0].endswith(".json") else Path(str(folder))
 
 
@@ -159,14 +166,14 @@ def _wanted_files(name: HubName, files: list[str], *, kind: str) -> list[str]:
                 or "no weights"
             )
             raise ModelNotFound(f'{name.repo} has no file "{name.file}"; it has {near}')
-        return [name.file]
+        return [name.file, *_adapter_config(name.file, files)]
     if kind == "tokenizers" or PIPELINE_FILE in files or CONFIG_FILE in files:
         wanted = needed_files(files, kind=kind)
         if wanted:
             return wanted
     singles = [path for path in files if "/" not in path and path.endswith(SAFETENSORS_SUFFIX)]
     if len(singles) == 1:
-        return singles
+        return [*singles, *_adapter_config(singles[0], files)]
     if singles:
         raise ModelNotFound(
             f"{name.repo} has {len(singles)} models; name one: "
@@ -175,6 +182,12 @@ def _wanted_files(name: HubName, files: list[str], *, kind: str) -> list[str]:
     raise ModelNotFound(
         f"{name.repo} has neither {PIPELINE_FILE} nor {CONFIG_FILE} nor a .safetensors file; name the file: owner/name:file"
     )
+
+
+def _adapter_config(path: str, files: list[str]) -> list[str]:
+    """The settings that belong to a PEFT adapter's weights: without them its alpha is not known."""
+    config = (PurePosixPath(path).parent / ADAPTER_CONFIG_FILE).as_posix()
+    return [config] if PurePosixPath(path).name.startswith(ADAPTER_STEM) and config in files else []
 
 
 def _http_error() -> type[Exception]:

@@ -7,7 +7,8 @@ Each kind of patch is a subclass of `graphflow.ports.Patch` and an applier, regi
         ...
         return undo
 
-An undo leaves every weight, buffer and submodule bit-equal to what it was.
+An undo leaves every weight, buffer and submodule bit-equal to what it was. Patches that must be combined before they touch a weight, so that
+it is rounded once, register with `PATCHES.joint_applier`: the function gets all of its kind at once.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class PatchFiles(Protocol):
 
 
 Applier = Callable[[nn.Module, P, PatchFiles], Undo]
+JointApplier = Callable[[nn.Module, Sequence[P], PatchFiles], Undo]
 
 
 class PatchRegistry:
@@ -43,6 +45,7 @@ class PatchRegistry:
 
     def __init__(self) -> None:
         self._appliers: dict[type[Patch], Applier[Any]] = {}  # each takes its own subclass
+        self._joint: dict[type[Patch], JointApplier[Any]] = {}
 
     def applier(self, patch_type: type[P]) -> Callable[[Applier[P]], Applier[P]]:
         """Register the decorated function for a type of patch."""
@@ -53,21 +56,45 @@ class PatchRegistry:
 
         return register
 
+    def joint_applier(self, patch_type: type[P]) -> Callable[[JointApplier[P]], JointApplier[P]]:
+        """Register the decorated function for all patches of a type on one network, applied at the place of the first."""
+
+        def register(function: JointApplier[P]) -> JointApplier[P]:
+            self._joint[patch_type] = function
+            return function
+
+        return register
+
     def apply(self, module: nn.Module, patches: Sequence[Patch], files: PatchFiles) -> Undo:
         """Apply patches in order; the result undoes them all, last first.
 
         If one fails, those before it are undone and its error is raised.
         """
         with ExitStack() as undos, torch.inference_mode(False), torch.no_grad():
-            for patch in patches:
-                undos.callback(self._applier(patch)(module, patch, files))
+            for patch_type, group in self._grouped(patches):
+                if patch_type in self._joint:
+                    undos.callback(self._joint[patch_type](module, group, files))
+                else:
+                    undos.callback(self._appliers[patch_type](module, group[0], files))
             return undos.pop_all().close
 
-    def _applier(self, patch: Patch) -> Applier[Any]:
+    def _grouped(self, patches: Sequence[Patch]) -> list[tuple[type[Patch], list[Patch]]]:
+        """Patches by registered type in order; those that are applied jointly stand together, all others alone."""
+        groups: list[tuple[type[Patch], list[Patch]]] = []
+        for patch in patches:
+            patch_type = self._registered(patch)
+            joined = next((group for kind, group in groups if kind is patch_type and kind in self._joint), None)
+            if joined is None:
+                groups.append((patch_type, [patch]))
+            else:
+                joined.append(patch)
+        return groups
+
+    def _registered(self, patch: Patch) -> type[Patch]:
         for patch_type in type(patch).__mro__:
-            if patch_type in self._appliers:
-                return self._appliers[patch_type]
-        known = ", ".join(sorted(known.__name__ for known in self._appliers)) or "none"
+            if patch_type in self._appliers or patch_type in self._joint:
+                return patch_type
+        known = ", ".join(sorted(known.__name__ for known in (*self._appliers, *self._joint))) or "none"
         raise ModelError(
             f"nothing here applies a {type(patch).__name__}; registered are: {known}. "
             "The pack that brings the patch must register its applier."

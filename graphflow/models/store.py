@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphflow.authoring.context import Checkpoint
+from graphflow.authoring.context import Adapter, Checkpoint
 from graphflow.errors import ModelError, ModelMismatch, ModelNotFound
 from graphflow.models.catalog import ModelCatalog
 from graphflow.models.description import ModelDescription
@@ -99,6 +99,20 @@ class ModelStore:
             name: replace(part.recipe, file=file, fingerprint=fingerprint) for name, part in description.parts.items()
         }
         return Checkpoint(file, description.family, description.layout, recipes)
+
+    def inspect_adapter(self, file: str, bases: Sequence[ModelRecipe] = (), kind: str = "loras") -> Adapter:
+        """What a LoRA file changes, from its headers; reads no weights.
+
+        Raises ModelError for a file that is missing, damaged or no LoRA, ModelMismatch if a key does not fit the models in `bases`.
+        """
+        from graphflow.models.lora import check_fits, read_lora
+
+        path = self.catalog.resolve(file, kind)
+        fingerprint = self.fingerprints.of_model(path)
+        lora = read_lora(path)
+        check_fits(lora, [(base, self.describe(base)) for base in bases])
+        self._state.paths[file, fingerprint] = path
+        return Adapter(file, fingerprint, lora.parts)
 
     @contextmanager
     def use(self, recipe: ModelRecipe) -> Iterator[Any]:
@@ -218,7 +232,7 @@ class _State:
         """The networks on the device, which is looked for on first use. Raises ModelError if it is not there."""
         with self._lock:
             if self._residency is None:
-                from graphflow.models.patches import PATCHES
+                from graphflow.models.appliers import PATCHES
                 from graphflow.models.residency import Residency
 
                 device = pick_device(self._setting)

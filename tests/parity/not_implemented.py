@@ -39,7 +39,6 @@ NOT_IMPLEMENTED = [
     "instance_diffusion/unet_forward",
     "instance_diffusion/unet_forward_masked_attention",
     "sd15/controlnet_canny_img2img",
-    "sd15/lora_formats",
     "sd15/train_step",
     "sgm/04_unet_sdxl",
     "sgm/05_video_unet_svd",

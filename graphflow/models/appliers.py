@@ -1,0 +1,6 @@
+"""The appliers of graphflow's own patches, registered by being imported here; packs register theirs in the same `PATCHES`."""
+
+from graphflow.models.lora.patch import apply_loras
+from graphflow.models.patches import PATCHES
+
+__all__ = ["PATCHES", "apply_loras"]

@@ -1,0 +1,14 @@
+"""LoRA and its relatives: reading their files, finding what they change, applying them, writing them.
+
+names      keys of all layouts -> network, layer, slot
+adapter    headers, metadata, configuration -> the changes that a file holds
+targets    changes -> layers of a network, or an error that names what does not fit
+delta      tensors of a change -> one difference in float32
+patch      several LoRAs -> one difference per weight, added once
+export     trained factors -> files for kohya's tools, diffusers and PEFT
+"""
+
+from graphflow.models.lora.adapter import LoraFile, LoraLayer, read_lora
+from graphflow.models.lora.targets import check_fits, find_targets
+
+__all__ = ["LoraFile", "LoraLayer", "check_fits", "find_targets", "read_lora"]

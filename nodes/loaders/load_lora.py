@@ -1,0 +1,75 @@
+"""Put a LoRA on a model."""
+
+from typing import Annotated, TypeVar
+
+from graphflow import (
+    Adapter,
+    Denoiser,
+    Field,
+    LoraPatch,
+    ModelError,
+    ModelFile,
+    ModelRecipe,
+    Node,
+    NodeContext,
+    NodeOutputs,
+    Slider,
+    TextEncoder,
+    node,
+)
+
+R = TypeVar("R", bound=ModelRecipe)
+
+
+@node("load_lora", cache="disk", lane="io")
+class LoadLora(Node):
+    """Change what a model draws by a LoRA: a small file with a style, a person or a thing.
+
+    Reads LoRA, LoCon, LoHa, LoKr and DoRA files of kohya's tools, diffusers and PEFT. Use several of these nodes in a row for several LoRAs;
+    their order does not matter. A LoRA that does not fit the model as a whole is refused, with the keys that do not fit.
+    """
+
+    denoiser: Denoiser
+    """The model that draws."""
+    text_encoder: TextEncoder | None = None
+    """The part that reads prompts, which many LoRAs change too."""
+    file: Annotated[str, ModelFile("loras")] = Field(min_length=1)
+    """Name of a file in the folder models/loras, of a PEFT folder there, a path, or a Hugging Face id such as owner/name."""
+    strength_model: Annotated[float, Slider(-1, 2, step=0.05)] = Field(default=1.0, ge=-100, le=100)
+    """How strongly it changes the denoiser: 1 as it was trained, 0 not at all; less than 0 turns it round."""
+    strength_text: Annotated[float, Slider(-1, 2, step=0.05)] = Field(default=1.0, ge=-100, le=100)
+    """The same for the text encoder. 0 leaves its part of the file out."""
+
+    class Outputs(NodeOutputs):
+        """The same model, changed."""
+
+        denoiser: Denoiser
+        """The denoiser with the LoRA."""
+        text_encoder: TextEncoder | None
+        """The text encoder with the LoRA; nothing where none was given."""
+
+    def run(self, ctx: NodeContext) -> Outputs:
+        """Add the LoRA to the recipes; raises ModelError when some of it would not apply."""
+        bases = [self.denoiser] if self.text_encoder is None else [self.denoiser, self.text_encoder]
+        adapter = ctx.models.inspect_adapter(self.file, bases)
+        self._check_all_used(adapter, {base.part for base in bases})
+        text_encoder = self.text_encoder
+        return self.Outputs(
+            denoiser=self._patched(self.denoiser, adapter, self.strength_model),
+            text_encoder=text_encoder and self._patched(text_encoder, adapter, self.strength_text),
+        )
+
+    def _check_all_used(self, adapter: Adapter, linked: set[str]) -> None:
+        left = [part for part in adapter.parts if part not in linked]
+        if self.strength_text == 0:
+            left = [part for part in left if not part.startswith("text_encoder")]
+        if left:
+            raise ModelError(
+                f'"{self.file}" also changes the {" and ".join(left)} of a model, which this node does not get; '
+                "link it to the node, or set strength_text to 0 to leave a text encoder's part out"
+            )
+
+    def _patched(self, recipe: R, adapter: Adapter, strength: float) -> R:
+        if strength == 0 or recipe.part not in adapter.parts:
+            return recipe
+        return recipe.patched(LoraPatch(adapter.file, adapter.fingerprint, strength, recipe.part))
