@@ -27,6 +27,8 @@ PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
 WEIGHT_SUFFIXES = (SAFETENSORS_SUFFIX, SAFETENSORS_SUFFIX + INDEX_SUFFIX, *PICKLE_SUFFIXES)
 """Endings of files that hold weights, in the order in which they are preferred."""
 
+_INDEX = re.compile(r"\.index(\.\w+)?\.json$")
+
 SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
 """In the name of a file that holds a share of a model's weights."""
 
@@ -70,15 +72,20 @@ class WeightHeaders:
 
 
 def read_headers(path: Path) -> WeightHeaders:
-    """Headers of a `.safetensors` file, a sharded `.safetensors.index.json`, or a torch pickle file.
+    """Headers of a `.safetensors` file, the index of a sharded one (`.safetensors.index.json`), or a torch pickle file.
 
     Raises ModelError for a damaged file, UnsafeModelFile for one that needs pickle.
     """
-    if path.name.endswith(INDEX_SUFFIX):
+    if is_index(path):
         return _read_index(path)
     if holds_pickle(path):
         return _read_pickle(path)
     return read_safetensors_header(path)
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file names the shards of a model: `*.index.json`, or `*.index.fp16.json` of a variant."""
+    return _INDEX.search(path.name) is not None
 
 
 def read_safetensors_header(path: Path) -> WeightHeaders:

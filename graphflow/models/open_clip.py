@@ -20,7 +20,9 @@ FUSED = ("q_proj", "k_proj", "v_proj")
 MARK = "transformer.resblocks.0.attn.in_proj_weight"
 """A key that every OpenCLIP text encoder has."""
 
-_PROJECTION = "text_projection"
+PROJECTION = "text_projection.weight"
+"""Transformers' name of the projection, which OpenCLIP stores the other way round."""
+_ORIGINAL_PROJECTION = "text_projection"
 _IGNORED = ("logit_scale", "attn_mask")
 _ENDS = {
     "positional_embedding": "embeddings.position_embedding.weight",
@@ -61,8 +63,8 @@ def _transformers_names(name: str, tensor: TensorHeader) -> dict[str, TensorHead
     """Where a tensor goes in memory; None if it has no place."""
     if name in _ENDS:
         return {_ENDS[name]: tensor}
-    if name == _PROJECTION and len(tensor.shape) == 2:
-        return {f"{_PROJECTION}.weight": replace(tensor, shape=tensor.shape[::-1], transposed=True)}
+    if name == _ORIGINAL_PROJECTION and len(tensor.shape) == 2:
+        return {PROJECTION: replace(tensor, shape=tensor.shape[::-1], transposed=True)}
     if (layer := _LAYER.fullmatch(name)) is None:
         return None
     number, inner = layer.groups()
@@ -89,8 +91,8 @@ def original_name(name: str) -> str | None:
 
     All of `q_proj`, `k_proj` and `v_proj` go into the one fused tensor whose name is returned.
     """
-    if name == f"{_PROJECTION}.weight":
-        return _PROJECTION
+    if name == PROJECTION:
+        return _ORIGINAL_PROJECTION
     for original, other in _ENDS.items():
         if name == other:
             return original

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphflow.errors import ModelError, UnknownModelFormat
-from graphflow.models.headers import INDEX_SUFFIX, WEIGHT_SUFFIXES, WeightHeaders, read_headers, read_json, shard_files
+from graphflow.models.headers import WEIGHT_SUFFIXES, WeightHeaders, is_index, read_headers, read_json, shard_files
 
 CONFIG_FILE = "config.json"
 PIPELINE_FILE = "model_index.json"
@@ -77,7 +77,7 @@ def read_source(path: Path, hints: Mapping[str, Mapping[str, Any]] | None = None
 
 def companions_of(path: Path) -> list[Path]:
     """Files that decide, with a model file, what the model is: its shards, and its configuration where it has one."""
-    shards = shard_files(path) if path.name.endswith(INDEX_SUFFIX) else ()
+    shards = shard_files(path) if is_index(path) else ()
     adapter = path.parent / ADAPTER_CONFIG_FILE if path.name.startswith(ADAPTER_STEM) else None
     return [
         *shards,

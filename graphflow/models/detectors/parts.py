@@ -41,7 +41,8 @@ _FOREIGN_PARTS = ("controlnet_cond_embedding.", "input_hint_block.")
 _FOREIGN_INSIDE = (".time_stack.", ".time_mix", ".temporal_")
 _LEFT_BY_TRAINING = ("model_ema.", "loss.", "lpips.", "discriminator.")
 _TEXT_BUFFERS = ("embeddings.position_ids", "logit_scale")
-_PROJECTION = "text_projection.weight"
+_OPEN_CLIP_LAYERS = 24
+"""Layers of the text encoder that Stable Diffusion 2 took, the last included."""
 _WIDTH_OF_SECOND = 1280
 """Narrowest text encoder with a projection that is taken for Stable Diffusion XL's second one when it is alone."""
 
@@ -126,7 +127,7 @@ def _single_part(tensors: Tensors) -> str | None:
     )
     if embedding is None:
         return None
-    is_projected = _PROJECTION in names or "text_projection" in names
+    is_projected = any(key in names for key in (open_clip.PROJECTION, "text_projection"))
     return "text_encoder_2" if is_projected and embedding.shape[-1] >= _WIDTH_OF_SECOND else "text_encoder"
 
 
@@ -152,17 +153,24 @@ def _named_text_encoder(name: str, tensors: Tensors, config: Mapping[str, Any]) 
         named = {keymap.text_name(key): tensor for key, tensor in tensors.items()}
     named = {key: tensor for key, tensor in named.items() if key not in _TEXT_BUFFERS}
     if name == "text_encoder_2":  # a model with a projection keeps the rest under `text_model`
-        named = {key if key == _PROJECTION else keymap.TEXT_MODEL + key: tensor for key, tensor in named.items()}
+        named = {
+            key if key == open_clip.PROJECTION else keymap.TEXT_MODEL + key: tensor for key, tensor in named.items()
+        }
     else:
-        named.pop(_PROJECTION, None)
+        projection = named.pop(open_clip.PROJECTION, None)
         if is_open_clip:
-            named = _without_last_layer(named)
+            named = _without_unread_layer(named, is_whole=projection is not None)
     return Part(named, config, unknown, is_original=is_open_clip, is_open_clip=is_open_clip)
 
 
-def _without_last_layer(named: Tensors) -> dict[str, TensorHeader]:
-    """Stable Diffusion 2 reads the last layer but one of its text encoder, and norms it; the last layer is never used."""
+def _without_unread_layer(named: Tensors, *, is_whole: bool) -> dict[str, TensorHeader]:
+    """Stable Diffusion 2 reads the last layer but one of its text encoder, and norms it; the last layer is never used.
+
+    A file that was made from a diffusers folder lacks that layer, and the projection, already.
+    """
     layers = keymap.count(named, "encoder.layers.{}.layer_norm1.weight")
+    if not is_whole and layers != _OPEN_CLIP_LAYERS:
+        return dict(named)
     last = f"encoder.layers.{layers - 1}."
     return {key: tensor for key, tensor in named.items() if not key.startswith(last)}
 
