@@ -187,6 +187,19 @@ def test_a_repository_of_one_file_needs_no_file_name(hub: Hub, online: ModelCata
     assert online.locate("someone/single") == path
 
 
+@pytest.mark.parametrize("name", ["someone/style", "someone/style:adapter_model.safetensors"])
+def test_an_adapter_comes_with_its_settings(hub: Hub, online: ModelCatalog, name: str) -> None:
+    hub.repositories["someone/style"] = {
+        "adapter_config.json": b"{}",
+        "adapter_model.safetensors": b"weights",
+        "a.png": b"",
+    }
+    path = online.resolve(name, "loras")
+    assert path.name == "adapter_model.safetensors"
+    assert path.with_name("adapter_config.json").read_bytes() == b"{}"
+    assert online.locate(name, "loras") == path
+
+
 def test_what_the_hub_lacks_is_not_found(hub: Hub, online: ModelCatalog, pipeline: dict[str, bytes]) -> None:
     hub.repositories["someone/tiny"] = pipeline
     with pytest.raises(ModelNotFound, match="there is no public model someone/nothing"):
