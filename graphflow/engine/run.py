@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from time import time
 from typing import Any
 
@@ -16,7 +15,6 @@ from graphflow.engine import events
 from graphflow.engine.context import RunArtifacts, RunContext, RunScope
 from graphflow.engine.control import RunControl
 from graphflow.engine.execute import failure_message, run_instance, task_inputs
-from graphflow.engine.keys import describe_parts
 from graphflow.engine.plan import needed_nodes, undecided
 from graphflow.engine.purity import InputGuard
 from graphflow.engine.recipe import Recipes
@@ -130,8 +128,8 @@ class Runner:
 
     def _unroll(self, needed: list[int], cached: list[int]) -> None:
         starts = set(cached)
-        unroller, raised = self._unroller, self.recipes.raised
-        for index in sorted(starts.union(needed)):
+        unroller, raised, mapped = self._unroller, self.recipes.raised, self.recipes.mapped
+        for index in sorted(starts.union(needed)) if starts else needed:
             if index in unroller.tasks:
                 continue
             try:
@@ -142,14 +140,11 @@ class Runner:
                 elif unroller.is_behind_dead(index):
                     raise Upstream
                 else:
-                    self._unroll_needed(index)
+                    unroller.unroll(index)
+                    if mapped[index]:
+                        self._fans.add(index)
             except Exception as error:  # noqa: BLE001 - belongs to this node
                 unroller.dead(index, error)
-
-    def _unroll_needed(self, index: int) -> None:
-        self._unroller.unroll(index)
-        if self.recipes.mapped[index]:
-            self._fans.add(index)
 
     def _unroll_cached(self, index: int) -> None:
         if self.recipes.mapped[index]:
@@ -233,7 +228,7 @@ class Runner:
 
     def finish(self, task: Task, result: Result, seconds: float) -> None:
         """Keep the result and tell."""
-        schema, parts = task.ports.schema, task.parts
+        schema = task.ports.schema
         if schema.cache != "never":
             self._services.cache.put(
                 task.key,
@@ -241,7 +236,7 @@ class Runner:
                 seconds=seconds,
                 policy=schema.cache,
                 node_type=task.ports.type,
-                explain=partial(describe_parts, parts) if parts is not None else None,
+                explain=task.describe,
             )
             self._missing.discard(task.key)
         if task.element is not None:

@@ -142,8 +142,11 @@ class Schedule:
         settle()
 
     def _start(self, task: Task) -> None:
-        if not self._fetch_inputs(task):
-            return
+        for before in task.before:
+            if before.result is None:
+                if not self._fetch_inputs(task):
+                    return
+                break
         task.inflight = True
         try:
             job = self._work.start(task)
@@ -162,9 +165,7 @@ class Schedule:
         """Load the stored results that the task starts from; False when one is gone and must be made first."""
         gone = []
         for before in task.before:
-            if before.result is not None:
-                continue
-            if before.error is None:
+            if before.result is None and before.error is None:
                 before.result = self._work.fetch(before)
                 if before.result is None:
                     gone.append(before)

@@ -6,7 +6,7 @@ import uuid
 from typing import Any, NamedTuple
 
 from graphflow.authoring.describe import InputSchema
-from graphflow.engine.keys import KeyParts, canonical_values
+from graphflow.engine.keys import KeyParts, canonical_values, describe_parts
 from graphflow.engine.recipe import NodePorts, Recipes, elementwise
 from graphflow.engine.services import Result
 from graphflow.graph.graph import GraphNode
@@ -103,6 +103,10 @@ class Task:
         """Tasks of one priority are one task, queued twice."""
         return False
 
+    def describe(self) -> dict[str, Any]:
+        """The parts of its key by name, for `graphflow cache --explain`."""
+        return describe_parts(self.parts) if self.parts is not None else {}
+
     def set_links(self, singles: list[tuple[str, Task, str]], links: list[tuple[InputSchema, list[Ref]]]) -> None:
         """Say where the linked inputs come from."""
         self.singles, self.links = singles, links
@@ -163,7 +167,7 @@ class Unroller:
         `fan` holds the element keys of a stored result, whose tasks then need no links. Raises FanLengthError, or what reading a file raises.
         """
         node = self._graph.nodes[index]
-        if not node.is_mapped:
+        if not self._recipes.mapped[index]:
             self.tasks[index] = [self._single(index, node)]
         elif fan is not None:
             self.tasks[index] = [self._task(index, at, key) for at, key in enumerate(fan)]
