@@ -70,6 +70,8 @@ def read_source(path: Path, hints: Mapping[str, Mapping[str, Any]] | None = None
     known = _sidecar_hints(path, headers)
     beside = _config_beside(path)
     own = read_json(beside) if beside else {}
+    if not class_of(own) and "model_type" not in own:
+        own = {}  # another tool's configuration, not a network's
     return ModelSource(
         path, headers, hints=_merged(known, hints or {}), scheduler=known.get("scheduler", {}), own_config=own
     )

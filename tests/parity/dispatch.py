@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.parity import sd15, sd15_lora, sgm_sampling
+from tests.parity import sd15, sd15_lora, sgm_sampling, sgm_sdxl
 from tests.parity.cases import Case, Comparison
 
 Check = Callable[[Case, Comparison], None]
@@ -15,6 +15,8 @@ CHECKS: dict[str, Check] = {
     "sgm/01_samplers": sgm_sampling.samplers,
     "sgm/02_guiders": sgm_sampling.guiders,
     "sgm/03_denoiser_scalings": sgm_sampling.denoiser_scalings,
+    "sgm/04_unet_sdxl": sgm_sdxl.unet_sdxl,
+    "sgm/09_conditioner": sgm_sdxl.conditioner,
 }
 """Checks by SYSTEM/CASE."""
 
