@@ -223,9 +223,9 @@ def test_layers_of_the_original_layout_are_found(lora: Callable[..., LoraPatch],
 @pytest.mark.parametrize(
     ("tensors", "error", "message"),
     [
-        (low_rank() | low_rank("other"), ModelMismatch, r"3 keys name layers.*lora_unet_other\.lora_down\.weight"),
+        (low_rank() | low_rank("other"), ModelMismatch, r"layers that the model does not have \(3\).*lora_unet_other\.lora_down\.weight"),
         (low_rank(inner=13), ModelMismatch, r"another family or size.*changes \[16, 13\], the layer has \[16, 12\]"),
-        (low_rank("gone"), ModelMismatch, r"another family or size.*3 keys"),
+        (low_rank("gone"), ModelMismatch, r"another family or size.*none of its layers fit.*not have \(3\)"),
         (low_rank() | {"lora_unet_proj.oft_blocks": torch.ones(1)}, ModelError, r"1 of 4 keys mean nothing.*oft_blocks"),
         (low_rank() | {"lora_unet_proj.lora_up.weight": torch.full((16, 3), torch.nan)}, ModelError, "not finite"),
         (low_rank() | {"lora_unet_proj.lora_up.weight": torch.ones(16, 2)}, ModelError, "do not fit each other"),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from graphflow.models.headers import TensorHeader
+from graphflow.models.lora.adapter import LoraFile, LoraLayer
+from graphflow.models.lora.mismatch import Misfits, mismatch_message
 from graphflow.models.lora.targets import layer_paths
 
 
@@ -59,3 +65,23 @@ def test_text_encoders_with_and_without_a_prefix_in_memory(network: type[CLIPTex
     with torch.device("meta"):
         found = layer_paths(name for name, _ in network(config).named_parameters())
     assert found["encoder_layers_0_mlp_fc1"].endswith("encoder.layers.0.mlp.fc1")
+
+
+@pytest.mark.parametrize(
+    ("fitting", "width", "message"),
+    [
+        (0, 768, r"another family or size than \"tiny\"; none of its layers fit the unet: keys"),
+        (
+            3,
+            768,
+            r"does not apply as a whole to the unet of \"tiny\": keys of layers that the model does not have \(1\): a",
+        ),
+        (1, 768, r"another family or size than \"tiny\"; only 1 of 3 of its layers fit the unet: keys"),
+        (9, 1024, r"only 9 of 11.*reads text 768 wide, as Stable Diffusion 1\.x has; this model's is 1024 wide: keys"),
+    ],
+)
+def test_a_message_says_which_family_a_lora_is_for(fitting: int, width: int, message: str) -> None:
+    down = TensorHeader(Path("x"), "k", (4, 768), "F16")
+    lora = LoraFile(Path("x.safetensors"), (LoraLayer("unet", "mid_attn2_to_k", {"down": down}),))
+    found = Misfits(("a",), ("b (changes [1], the layer has [2])",), layers=2, fitting=fitting, text_width=width)
+    assert re.search(message, mismatch_message(lora, "unet", found, title='"tiny"'))

@@ -93,7 +93,8 @@ def read_lora(path: Path) -> LoraFile:
         )
     if unknown:
         raise ModelError(
-            f"{path}: {len(unknown)} of {len(headers.tensors)} keys mean nothing to graphflow and would not apply: {listed(unknown)}"
+            f"{path}: {len(unknown)} of {len(headers.tensors)} keys mean nothing to graphflow and would not apply: {listed(unknown)}. "
+            "Use a LoRA without them."
         )
     configs = _configs(weights, headers)
     layers: dict[tuple[str, str], dict[str, TensorHeader]] = {}

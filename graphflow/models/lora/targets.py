@@ -10,16 +10,14 @@ import torch
 from graphflow.errors import ModelError, ModelMismatch
 from graphflow.models import keymap
 from graphflow.models.description import ModelDescription
-from graphflow.models.lora.adapter import LoraFile, LoraLayer, listed
+from graphflow.models.lora.adapter import LoraFile, LoraLayer
 from graphflow.models.lora.delta import same_size, unscaled_delta
+from graphflow.models.lora.mismatch import Misfits, mismatch_message, text_width
 from graphflow.models.lora.names import flat
 from graphflow.ports.model import ModelRecipe
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of a network's weights by name."""
-
-_TRAINED_ON = ("modelspec.architecture", "ss_base_model_version", "ss_sd_model_name")
-"""Metadata in which trainers say what a LoRA was made for."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,14 @@ def find_targets(lora: LoraFile, part: str, *, shapes: Shapes, title: str) -> li
         else:
             targets.append(Target(change, path))
     if nowhere or misshapen:
-        raise ModelMismatch(_mismatch(lora, part, nowhere=nowhere, misshapen=misshapen, fitting=targets, title=title))
+        found = Misfits(
+            nowhere=tuple(key for change in nowhere for key in change.keys),
+            misshapen=tuple(misshapen),
+            layers=len(nowhere) + len(misshapen),
+            fitting=len(targets),
+            text_width=text_width(shapes),
+        )
+        raise ModelMismatch(mismatch_message(lora, part, found, title=title))
     return targets
 
 
@@ -101,29 +106,3 @@ def _misfit(lora: LoraFile, change: LoraLayer, path: str, shapes: Shapes) -> str
 
 def _shown(shape: tuple[int, ...] | None) -> str:
     return "none" if shape is None else str(list(shape))
-
-
-def _mismatch(
-    lora: LoraFile,
-    part: str,
-    *,
-    nowhere: list[LoraLayer],
-    misshapen: list[str],
-    fitting: list[Target],
-    title: str,
-) -> str:
-    keys = [key for change in nowhere for key in change.keys]
-    causes = []
-    if keys:
-        causes.append(f"{len(keys)} keys name layers that it does not have: {listed(keys)}")
-    if misshapen:
-        causes.append(f"{len(misshapen)} layers are of another size: {listed(misshapen)}")
-    said = [f"{name}: {lora.metadata[name]}" for name in _TRAINED_ON if lora.metadata.get(name)]
-    origin = f" The file says what it was trained on: {', '.join(said)}." if said else ""
-    if fitting:
-        opening = f"{lora.path} does not apply as a whole to the {part} of {title}: "
-    else:
-        opening = (
-            f"{lora.path} is made for a model of another family or size than {title}; nothing of it fits the {part}: "
-        )
-    return f"{opening}{'; '.join(causes)}.{origin} Use a LoRA that was trained on a model of this family."
