@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from graphflow.diffusion.guidance import CfgGuider, Network, cfg
     from graphflow.diffusion.images import pil_from_pixels, pixels_from_pil
     from graphflow.diffusion.inpainting import KeptOutside
+    from graphflow.diffusion.levels import karras_sigmas
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
     from graphflow.diffusion.preview import SD15_PROJECTION, preview_image
     from graphflow.diffusion.sampling import Model, OnStep, sample
-    from graphflow.diffusion.schedules import Schedule, karras_sigmas, make_schedule
+    from graphflow.diffusion.schedules import Schedule, custom_schedule, make_schedule
     from graphflow.diffusion.text import EncodedTokens, encode_prompt, encode_tokens, prompt_length, token_ids
     from graphflow.diffusion.vae import (
         Posterior,
@@ -64,7 +65,8 @@ _MODULE_OF: dict[str, str] = {
         "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
         "preview": "SD15_PROJECTION preview_image",
         "sampling": "Model OnStep sample",
-        "schedules": "Schedule karras_sigmas make_schedule",
+        "levels": "karras_sigmas",
+        "schedules": "Schedule custom_schedule make_schedule",
         "text": "EncodedTokens encode_prompt encode_tokens prompt_length token_ids",
         "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
     }.items()
@@ -95,6 +97,7 @@ __all__ = [
     "betas",
     "cfg",
     "clean_estimate",
+    "custom_schedule",
     "decode_latents",
     "decode_raw",
     "draw_noise",

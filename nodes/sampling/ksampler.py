@@ -32,9 +32,9 @@ class KSampler(Node):
     guidance: Annotated[float, Slider(0, 30, step=0.5)] = Field(default=7.0, ge=0, le=100)
     """How hard to follow the prompt, away from the negative one. 1 and below ignore the negative prompt, and take half the time."""
     sampler: SamplerName = "dpmpp_2m"
-    """The method of stepping. euler_a adds fresh noise at each step; the others don't."""
+    """The method of stepping. Names with _a or sde, ddpm and lcm add fresh noise; heun, dpm_2(_a), dpmpp_2s_a and dpmpp_sde take twice the time."""
     schedule: ScheduleName = "normal"
-    """How the noise falls from step to step. karras spends more steps on details; ddim and pndm have only normal."""
+    """How the noise falls from step to step. karras spends more steps on details; ddim, ddpm, pndm and lcm have only normal."""
     spacing: Spacing = "leading"
     """How the steps spread over those of the training."""
     strength: Annotated[float, Slider(0, 1, step=0.05)] = Field(default=1.0, gt=0, le=1)
@@ -99,7 +99,7 @@ class KSampler(Node):
 def _skip_draws(schedule: "Schedule", noise: "Tensor", generator: "Generator") -> None:
     """Pass over the fresh noise of earlier steps, so that sampling in parts draws what sampling in one go draws."""
     if schedule.sampler.stochastic:
-        for _ in range(schedule.start):
+        for _ in range(schedule.start * schedule.sampler.draws):
             diffusion.draw_noise(noise.shape, generator)
 
 
