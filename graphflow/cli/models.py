@@ -81,6 +81,7 @@ def add_model(
     from graphflow.errors import ModelError, ModelNotFound, UnknownModelFormat
     from graphflow.models.catalog import is_plain_name
     from graphflow.models.detect import detect
+    from graphflow.models.lora.adapter import read_lora
 
     if not is_plain_name(kind):
         raise typer.BadParameter(f"{kind!r} is no kind; use a name such as checkpoints, vae or loras.")
@@ -90,7 +91,10 @@ def add_model(
     if target.exists():
         raise ModelError(f"{target} is there already; remove it, or give the new one another name")
     try:
-        notice(f"{path.name}: {detect(path).family}")
+        if kind == "loras":
+            notice(f"{path.name}: a LoRA that changes the {' and '.join(read_lora(path).parts)}")
+        else:
+            notice(f"{path.name}: {detect(path).family}")
     except UnknownModelFormat:
         notice(f"{path.name}: of no family that graphflow itself knows; a pack may")
     put_model(path.resolve(), target, link=link)

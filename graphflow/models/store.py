@@ -105,7 +105,8 @@ class ModelStore:
 
         Raises ModelError for a file that is missing, damaged or no LoRA, ModelMismatch if a key does not fit the models in `bases`.
         """
-        from graphflow.models.lora import check_fits, read_lora
+        from graphflow.models.lora.adapter import read_lora
+        from graphflow.models.lora.targets import check_fits
 
         path = self.catalog.resolve(file, kind)
         fingerprint = self.fingerprints.of_model(path)

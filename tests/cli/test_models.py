@@ -43,6 +43,17 @@ def test_added_models_are_listed_under_their_name(graphflow: Callable[..., Any],
     assert "there already" in again.err
 
 
+def test_adding_a_lora_says_what_it_changes(graphflow: Callable[..., Any], home: Path) -> None:
+    names = {f"unet.conv_in.lora_{side}.weight": (4, 4) for side in "AB"}
+    write_safetensors(Path("style.safetensors"), names)
+    assert "a LoRA that changes the unet" in graphflow("models", "add", "style.safetensors", "--kind", "loras").err
+    write_safetensors(Path("half.safetensors"), dict([*names.items()][:1]))
+    refused = graphflow("models", "add", "half.safetensors", "--kind", "loras")
+    assert refused.code == 1
+    assert "lacks tensors" in refused.err
+    assert not (home / "models" / "loras" / "half.safetensors").exists()
+
+
 def test_a_linked_model_is_not_copied(graphflow: Callable[..., Any], adapter: Path, home: Path) -> None:
     assert graphflow("models", "add", adapter, "--kind", "loras", "--link").code == 0
     assert (home / "models" / "loras" / "glow.safetensors").resolve() == adapter.resolve()

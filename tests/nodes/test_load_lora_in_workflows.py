@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from graphflow.settings import Settings
 
 ATTENTION = "down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_v"
 PROJECTION = "text_model_encoder_layers_0_mlp_fc1"
+
+PAGE = Path(__file__).parents[2] / "docs" / "lora.md"
 
 Run = Callable[..., RunReport]
 
@@ -115,3 +119,21 @@ def test_a_lora_of_another_family_fails_at_its_own_node(run: Run) -> None:
     message = report.failures[0].message
     assert "made for a model of another family" in message
     assert "lora_unet_double_blocks_0_img_attn_proj.lora_down.weight" in message
+
+
+def test_the_chain_in_the_documentation_works(app: App) -> None:
+    nodes, settings = (
+        json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    )
+    loras = app.settings.home / "models" / "loras"
+    shutil.copy(loras / "style.safetensors", loras / "pose.safetensors")
+    (loras / "style.safetensors.json").write_text(json.dumps(settings))
+    nodes["checkpoint"] = {"type": "core.load_checkpoint@1", "values": {"file": "tiny"}}
+    outputs = {"denoiser": "pose.denoiser", "text_encoder": "pose.text_encoder"}
+    document = parse_document(json.dumps({"graphflow": 1, "nodes": nodes, "outputs": outputs}), label="lora.md")
+    report = app.run(app.prepare_document(document), targets=["pose"])
+    assert report.status == "succeeded", report.failures
+    strengths = {name: [patch.strength for patch in recipe.patches] for name, recipe in report.outputs.items()}
+    assert strengths == {"denoiser": [0.8, 1.0], "text_encoder": [0.6, 1.0]}
+    with app.models.use(report.outputs["denoiser"]):
+        pass

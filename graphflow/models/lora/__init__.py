@@ -6,9 +6,6 @@ targets    changes -> layers of a network, or an error that names what does not 
 delta      tensors of a change -> one difference in float32
 patch      several LoRAs -> one difference per weight, added once
 export     trained factors -> files for kohya's tools, diffusers and PEFT
+
+`names` and `adapter` work without torch.
 """
-
-from graphflow.models.lora.adapter import LoraFile, LoraLayer, read_lora
-from graphflow.models.lora.targets import check_fits, find_targets
-
-__all__ = ["LoraFile", "LoraLayer", "check_fits", "find_targets", "read_lora"]
