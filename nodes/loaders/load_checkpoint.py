@@ -48,9 +48,18 @@ class LoadCheckpoint(Node):
         checkpoint = ctx.models.inspect(self.file)
         return self.Outputs(
             denoiser=self._part(checkpoint, "unet", Denoiser),
-            text_encoder=self._part(checkpoint, "text_encoder", TextEncoder),
+            text_encoder=self._text_encoder(checkpoint),
             vae=self._part(checkpoint, "vae", Vae),
         )
+
+    def _text_encoder(self, checkpoint: Checkpoint) -> TextEncoder:
+        """What reads prompts: where the family reads with two encoders, both as one; the second alone for XL's refiner."""
+        if "text_encoder_2" not in checkpoint.parts:
+            return self._part(checkpoint, "text_encoder", TextEncoder)
+        second = self._part(checkpoint, "text_encoder_2", TextEncoder)
+        if "text_encoder" not in checkpoint.parts:
+            return second
+        return replace(self._part(checkpoint, "text_encoder", TextEncoder), second=second)
 
     def _part(self, checkpoint: Checkpoint, name: str, kind: type[R]) -> R:
         recipe = checkpoint.parts.get(name)

@@ -11,6 +11,7 @@ from graphflow.errors import ModelError, ModelMismatch
 from graphflow.models.catalog import ModelCatalog
 from graphflow.models.store import ModelStore
 from graphflow.ports import TextEncoder
+from tests.models.tiny_families import networks_of, states_of, write_folder, write_original
 
 
 def write_tokenizer(folder: Path, words: list[str]) -> Path:
@@ -62,3 +63,31 @@ def test_a_damaged_tokenizer_is_named(store: ModelStore) -> None:
     (folder / "tokenizer_config.json").write_text("{")
     with pytest.raises(ModelError, match=r"tokenizer in .* cannot be read"):
         store.tokenizer(text_encoder(store, "tiny-sd"))
+
+
+def test_each_text_encoder_has_the_tokenizer_that_pads_as_it_learned(store: ModelStore) -> None:
+    checkpoints = store.catalog.models_folder / "checkpoints"
+    write_original(checkpoints / "xl.safetensors", "sdxl", states_of(networks_of("sdxl")))
+    write_original(checkpoints / "sd2.safetensors", "sd2", states_of(networks_of("sd2")))
+    write_tokenizer(store.catalog.models_folder / "tokenizers" / "clip-vit-large-patch14", ["a"])
+    padded = {}
+    for name in ("xl", "sd2", "single"):
+        for part, recipe in store.inspect(name).parts.items():
+            if isinstance(recipe, TextEncoder):
+                ids = store.tokenizer(recipe)("a", padding="max_length", max_length=6).input_ids
+                padded[name, part] = ids[3:]
+    assert padded == {
+        ("xl", "text_encoder"): [1, 1, 1],
+        ("xl", "text_encoder_2"): [0, 0, 0],
+        ("sd2", "text_encoder"): [0, 0, 0],
+        ("single", "text_encoder"): [1, 1, 1],
+    }
+
+
+def test_the_second_text_encoder_has_its_own_tokenizer(store: ModelStore) -> None:
+    folder = write_folder(store.catalog.models_folder / "checkpoints" / "xl", "sdxl", networks_of("sdxl"))
+    write_tokenizer(folder / "tokenizer", ["a"])
+    write_tokenizer(folder / "tokenizer_2", ["b", "a"])
+    parts = store.inspect("xl").parts
+    tokenizers = [store.tokenizer(parts[part]) for part in ("text_encoder", "text_encoder_2")]  # type: ignore[arg-type]
+    assert [tokenizer("a").input_ids for tokenizer in tokenizers] == [[0, 3, 2], [0, 4, 2]]

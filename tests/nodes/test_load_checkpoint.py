@@ -33,3 +33,21 @@ def test_a_file_without_a_part_says_what_it_holds() -> None:
 def test_an_unknown_name_is_the_catalogues_error() -> None:
     with pytest.raises(ModelNotFound):
         run_node(LoadCheckpoint(file="nowhere"))
+
+
+def xl(*parts: str) -> FakeContext:
+    """A context whose "xl" has these text encoders."""
+    encoders = {part: TextEncoder("xl", "0", "sdxl", part) for part in parts}
+    whole = {"unet": Denoiser("xl", "0", "sdxl", "unet"), "vae": Vae("xl", "0", "sdxl", "vae"), **encoders}
+    return FakeContext(models=FakeModels(checkpoints={"xl": Checkpoint("xl", "sdxl", "original", whole)}))
+
+
+def test_two_text_encoders_come_out_as_one() -> None:
+    first = run_node(LoadCheckpoint(file="xl", precision="bf16"), xl("text_encoder", "text_encoder_2"))["text_encoder"]
+    assert (first.part, first.second.part) == ("text_encoder", "text_encoder_2")
+    assert {first.precision, first.second.precision} == {"bf16"}
+
+
+def test_a_refiner_has_the_second_text_encoder_only() -> None:
+    encoder = run_node(LoadCheckpoint(file="xl"), xl("text_encoder_2"))["text_encoder"]
+    assert (encoder.part, encoder.second) == ("text_encoder_2", None)
