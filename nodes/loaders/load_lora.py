@@ -1,5 +1,6 @@
 """Put a LoRA on a model."""
 
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 from graphflow import (
@@ -50,13 +51,12 @@ class LoadLora(Node):
 
     def run(self, ctx: NodeContext) -> Outputs:
         """Add the LoRA to the recipes; raises ModelError when some of it would not apply."""
-        bases = [self.denoiser] if self.text_encoder is None else [self.denoiser, self.text_encoder]
+        bases = [self.denoiser, *_encoders(self.text_encoder)]
         adapter = ctx.models.inspect_adapter(self.file, bases)
         self._check_all_used(adapter, {base.part for base in bases})
-        text_encoder = self.text_encoder
         return self.Outputs(
             denoiser=self._patched(self.denoiser, adapter, self.strength_model),
-            text_encoder=text_encoder and self._patched(text_encoder, adapter, self.strength_text),
+            text_encoder=self._patched_encoder(self.text_encoder, adapter),
         )
 
     def _check_all_used(self, adapter: Adapter, linked: set[str]) -> None:
@@ -69,7 +69,19 @@ class LoadLora(Node):
                 "link it to the node, or set strength_text to 0 to leave a text encoder's part out"
             )
 
+    def _patched_encoder(self, encoder: TextEncoder | None, adapter: Adapter) -> TextEncoder | None:
+        """Both encoders where a family reads with two."""
+        if encoder is None:
+            return None
+        patched = self._patched(encoder, adapter, self.strength_text)
+        return replace(patched, second=self._patched_encoder(encoder.second, adapter)) if encoder.second else patched
+
     def _patched(self, recipe: R, adapter: Adapter, strength: float) -> R:
         if strength == 0 or recipe.part not in adapter.parts:
             return recipe
         return recipe.patched(LoraPatch(adapter.file, adapter.fingerprint, strength, recipe.part))
+
+
+def _encoders(encoder: TextEncoder | None) -> list[TextEncoder]:
+    """The encoders that travel as one."""
+    return [] if encoder is None else [encoder, *_encoders(encoder.second)]

@@ -43,6 +43,18 @@ def test_both_recipes_get_the_lora_with_their_own_strength(
     assert ctx.models.used == []
 
 
+def test_both_encoders_of_a_family_that_reads_with_two_are_changed(
+    ctx: FakeContext, denoiser: Denoiser, text_encoder: TextEncoder
+) -> None:
+    second = replace(text_encoder, part="text_encoder_2")
+    both = replace(text_encoder, second=second)
+    encoder = run_node(LoadLora(denoiser=denoiser, text_encoder=both, file="xl", strength_text=0.5), ctx)[
+        "text_encoder"
+    ]
+    assert encoder.patches == ()
+    assert encoder.second == second.patched(LoraPatch("style", "f1", 0.5, "text_encoder_2"))
+
+
 def test_loras_stack(ctx: FakeContext, denoiser: Denoiser) -> None:
     once = run_node(LoadLora(denoiser=denoiser, file="pose"), ctx)
     assert once["text_encoder"] is None
