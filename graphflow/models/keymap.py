@@ -1,7 +1,8 @@
-"""Names of Stable Diffusion 1.x weights in the diffusers layout and in the original single-file layout.
+"""Names of Stable Diffusion's weights in the diffusers layout and in the original single-file layout.
 
 Both layouts name the same tensors. The rules below hold for any number of levels and layers, and are read in both directions.
-The text encoder is named here as transformers names it in memory: without `text_model.`.
+The text encoder of Stable Diffusion 1 is named here as transformers names it in memory: without `text_model.`. Those of 2 and XL
+have a layout of their own, `open_clip`.
 """
 
 from __future__ import annotations

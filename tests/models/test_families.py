@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_open_clip_checkpoint
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from graphflow.diffusion import encode_tokens
 from graphflow.errors import ModelMismatch, UnknownModelFormat
 from graphflow.models.description import ModelDescription
 from graphflow.models.detect import detect
@@ -116,7 +117,8 @@ def test_the_single_file_is_what_other_tools_read(tmp_path: Path) -> None:
 
 
 def test_the_last_layer_of_stable_diffusion_2s_text_encoder_is_left_out(tmp_path: Path) -> None:
-    whole = CLIPTextModelWithProjection(text_config(layers=4)).state_dict()
+    model = CLIPTextModelWithProjection(text_config(layers=4)).eval()
+    whole = model.state_dict()
     parts = states_of(networks_of("sd2")) | {"text_encoder": whole}
     path = write_original(tmp_path / "whole.safetensors", "sd2", parts)
     text = detect(path).parts["text_encoder"]
@@ -124,6 +126,11 @@ def test_the_last_layer_of_stable_diffusion_2s_text_encoder_is_left_out(tmp_path
     kept = {name.removeprefix("text_model."): tensor for name, tensor in whole.items() if "layers.3" not in name}
     kept.pop("text_projection.weight")
     assert_same(weights(path, "text_encoder"), kept)
+    loaded = load_part(detect(path), "text_encoder", dtype=torch.float32, device=torch.device("cpu"))
+    ids = torch.tensor([[0, 5, 9, 2]])
+    with torch.no_grad():
+        penultimate = model.text_model(ids, output_hidden_states=True).hidden_states[-2]
+        torch.testing.assert_close(encode_tokens(loaded, ids).hidden, model.text_model.final_layer_norm(penultimate))
 
 
 def test_fused_weights_stay_mapped_from_the_file(tmp_path: Path) -> None:
@@ -270,6 +277,7 @@ def test_an_index_names_a_sharded_network_that_is_alone(tmp_path: Path) -> None:
         "conditioner.embedders.0.open_clip.model.visual.proj",
         "model.diffusion_model.input_blocks.1.0.time_stack.in_layers.0.weight",
         "embedder.model.visual.proj",
+        "model.diffusion_model.label_emb.weight",
     ],
 )
 def test_models_that_only_look_alike_are_not_taken(tmp_path: Path, stranger: str) -> None:
@@ -431,3 +439,23 @@ def assert_buildable(description: ModelDescription) -> None:
         assert {key: tuple(tensor.shape) for key, tensor in wanted.items()} == {
             key: tensor.shape if name != "vae" else tuple(wanted[key].shape) for key, tensor in part.tensors.items()
         }
+
+
+def test_an_autoencoder_of_another_family_is_not_taken_without_its_configuration(tmp_path: Path) -> None:
+    vae = AutoencoderKL(latent_channels=16, block_out_channels=(32,), scaling_factor=0.36)
+    vae.save_pretrained(tmp_path / "vae")
+    lone = Path(shutil.copy(tmp_path / "vae" / "diffusion_pytorch_model.safetensors", tmp_path / "alone.safetensors"))
+    with pytest.raises(UnknownModelFormat):
+        detect(lone)
+    assert detect(tmp_path / "vae").parts["vae"].config["scaling_factor"] == 0.36
+
+
+def test_a_unet_that_takes_its_guidance_is_measured(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        tiny = {"block_out_channels": (32,), "down_block_types": ("CrossAttnDownBlock2D",), "layers_per_block": 1}
+        unet = UNet2DConditionModel(**tiny, up_block_types=("CrossAttnUpBlock2D",), time_cond_proj_dim=24)
+    save_file(
+        {name: torch.zeros(tensor.shape) for name, tensor in unet.state_dict().items()}, tmp_path / "lcm.safetensors"
+    )
+    assert detect(tmp_path / "lcm.safetensors").parts["unet"].config["time_cond_proj_dim"] == 24
+    assert weights(tmp_path / "lcm.safetensors", "unet").keys() == unet.state_dict().keys()

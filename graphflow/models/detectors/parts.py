@@ -38,7 +38,8 @@ _PREFIXES = {
 _FOREIGN = ("control_model.", "conditioner.embedders.0.open_clip.", "embedder.")
 """Keys of ControlNets, video models and image-conditioned models, whose other keys look like ours."""
 _FOREIGN_PARTS = ("controlnet_cond_embedding.", "input_hint_block.")
-_FOREIGN_INSIDE = (".time_stack.", ".time_mix", ".temporal_")
+_FOREIGN_INSIDE = (".time_stack.", ".time_mix", ".temporal_", "label_emb.weight", "class_embedding.weight")
+"""Parts of keys of video models, and of upscalers that are told the noise level."""
 _LEFT_BY_TRAINING = ("model_ema.", "loss.", "lpips.", "discriminator.")
 _TEXT_BUFFERS = ("embeddings.position_ids", "logit_scale")
 _OPEN_CLIP_LAYERS = 24
@@ -88,7 +89,8 @@ def _parts_of_folder(source: ModelSource) -> _Found:
 
 def _has_other_vectors(config: Mapping[str, Any]) -> bool:
     """Whether a UNet's configuration asks for other vectors than Stable Diffusion's UNets take."""
-    return config.get("addition_embed_type") not in (None, "text_time") or config.get("class_embed_type") is not None
+    others = (config.get("class_embed_type"), config.get("num_class_embeds"), config.get("encoder_hid_dim_type"))
+    return config.get("addition_embed_type") not in (None, "text_time") or any(other is not None for other in others)
 
 
 def _parts_of_file(source: ModelSource) -> _Found:

@@ -64,6 +64,7 @@ def unet_sizes(
         "cross_attention_dim": text_keys.shape[1],
         "transformer_layers_per_block": _depths(tensors, attends, said.get("transformer_layers_per_block")),
         "use_linear_projection": len(projection.shape) == 2,
+        **_guidance_size(tensors),
         **vectors.seen,
     }
     return Sizes(
@@ -93,6 +94,12 @@ def _depths(tensors: Tensors, attends: Sequence[bool], said: Any) -> int | list[
 
 def _depth(tensors: Tensors, block: str) -> int:
     return count(tensors, f"{block}.attentions.0.transformer_blocks.{{}}.norm1.weight")
+
+
+def _guidance_size(tensors: Tensors) -> dict[str, int]:
+    """Width of the embedded guidance that distilled UNets take (Luo et al., arXiv 2310.04378)."""
+    guidance = tensors.get("time_embedding.cond_proj.weight")
+    return {} if guidance is None else {"time_cond_proj_dim": guidance.shape[1]}
 
 
 def _vector_sizes(tensors: Tensors, family: DiffusionFamily, pooled_width: int | None) -> Sizes:

@@ -23,6 +23,8 @@ from graphflow.models.source import ModelSource
 
 _TEXT_KEYS = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 _PROJECTION_IN = "mid_block.attentions.0.proj_in.weight"
+_LATENT_CHANNELS = 4
+"""Of all these families; an autoencoder with more is another's, unless its configuration comes with it."""
 _OPEN_CLIP_WIDTH = 1024
 """Width of the text encoder of Stable Diffusion 2, for one that is alone in the transformers layout."""
 
@@ -96,7 +98,9 @@ def _is_refiner(parts: Mapping[str, Part], unet_config: Mapping[str, Any]) -> bo
 def _sizes(name: str, parts: Mapping[str, Part], family: DiffusionFamily, *, given: Mapping[str, Any]) -> Sizes | None:
     tensors = parts[name].tensors
     if name == "vae":
-        return vae_sizes(tensors, family)
+        sizes = vae_sizes(tensors, family)
+        is_ours = sizes is not None and (sizes.seen["latent_channels"] == _LATENT_CHANNELS or "scaling_factor" in given)
+        return sizes if is_ours else None
     if name == "unet":
         second = parts.get("text_encoder_2")
         projection = second.tensors.get("text_projection.weight") if second else None
