@@ -1,7 +1,7 @@
 """From noise to a latent."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import graphflow.diffusion as diffusion
 from graphflow import Conditioning, Denoiser, Field, Latent, Node, NodeContext, Seed, Slider, node
@@ -33,8 +33,8 @@ class KSampler(Node):
     """How hard to follow the prompt, away from the negative one. 1 and below ignore the negative prompt, and take half the time."""
     sampler: SamplerName = "dpmpp_2m"
     """The method of stepping. Names with _a or sde, ddpm and lcm add fresh noise; heun, dpm_2(_a), dpmpp_2s_a and dpmpp_sde take twice the time."""
-    schedule: ScheduleName = "normal"
-    """How the noise falls from step to step. karras spends more steps on details; ddim, ddpm, pndm and lcm have only normal."""
+    schedule: Literal["auto", ScheduleName] = "auto"
+    """How the noise falls from step to step. auto is karras, which spends more steps on details, and normal for samplers that have nothing else."""
     spacing: Spacing = "leading"
     """How the steps spread over those of the training."""
     strength: Annotated[float, Slider(0, 1, step=0.05)] = Field(default=1.0, gt=0, le=1)
@@ -52,7 +52,7 @@ class KSampler(Node):
             self.denoiser.noise,
             self.sampler,
             steps=self.steps,
-            kind=self.schedule,
+            kind=self._schedule(),
             spacing=self.spacing,
             strength=self.strength,
             start_step=self.start_step,
@@ -79,6 +79,11 @@ class KSampler(Node):
                 keep=self._kept(noise),
             )
         return Latent(diffusion.left_latents(samples, schedule), self.latent.reduction, self.latent.noise_mask)
+
+    def _schedule(self) -> ScheduleName:
+        if self.schedule != "auto":
+            return self.schedule
+        return "karras" if "karras" in diffusion.find_sampler(self.sampler).schedules else "normal"
 
     def _start(self, noise: "Tensor", schedule: "Schedule") -> "Tensor":
         if self.add_noise:

@@ -52,7 +52,8 @@ def test_it_steps_as_diffusers_does(
             given = scheduler.scale_model_input(torch.cat([latents] * 2), timestep)
             without, with_prompt = modules["unet"](given, timestep, tokens).sample.chunk(2)
             latents = scheduler.step(without + 3.0 * (with_prompt - without), timestep, latents).prev_sample
-    torch.testing.assert_close(sample(seed=5, sampler="euler", guidance=3.0), latents, rtol=1e-5, atol=1e-5)
+    ours = sample(seed=5, sampler="euler", schedule="normal", guidance=3.0)
+    torch.testing.assert_close(ours, latents, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("sampler", ["euler", "euler_a", "ddim"])
@@ -92,6 +93,11 @@ def test_guidance_of_one_needs_no_negative_prompt(sample: Sample) -> None:
 def test_a_schedule_that_the_sampler_lacks_is_named(sample: Sample) -> None:
     with pytest.raises(ValueError, match='"ddim" has no "karras" schedule; it works with normal'):
         sample(sampler="ddim", schedule="karras")
+
+
+def test_the_automatic_schedule_is_karras_where_there_is_one(sample: Sample) -> None:
+    assert torch.equal(sample(sampler="dpmpp_2m"), sample(sampler="dpmpp_2m", schedule="karras"))
+    assert torch.equal(sample(sampler="ddim"), sample(sampler="ddim", schedule="normal"))
 
 
 def test_every_step_is_reported_and_shown(sample: Sample, ctx: FakeContext) -> None:
