@@ -133,11 +133,11 @@ class Scene:
     def words(self, rng: np.random.Generator) -> SceneWords:
         """What a caption of the scene might say; sizes and places are sometimes left unsaid."""
         order = rng.permutation(len(self.objects))
-        say_places, say_sizes = rng.random() < 0.6, rng.random() < 0.5
+        say_places, say_sizes = rng.random() < 0.8, rng.random() < 0.5
         words = []
         for item in (self.objects[i] for i in order):
             places = item.places()
-            place = places[rng.integers(len(places))] if places and say_places and rng.random() < 0.85 else None
+            place = places[rng.integers(len(places))] if places and say_places and rng.random() < 0.9 else None
             size = item.size_word if say_sizes else None
             words.append(ObjectWords(item.colour, item.shape, size=size, place=place))
         return SceneWords(self.background, tuple(words))
