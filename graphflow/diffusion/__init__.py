@@ -4,9 +4,10 @@ The pieces are separate, and any family can combine them:
 
     conditioner   text.encode_prompt                        prompt -> Conditioning
     network       denoise.UNetDenoiser                      latents, timestep, tokens -> prediction
-    guider        guidance.CfgGuider                        network + prompts -> one prediction
+    guider        guidance.CfgGuider, guiders               network + prompts -> one prediction
     schedule      schedules.make_schedule                   which timesteps and noise levels to visit
     sampler       samplers.SAMPLERS, sampling.sample        walks down the schedule
+    scaling       scalings.SCALINGS                         network -> denoiser by noise levels, for `solvers`
     autoencoder   vae.encode_pictures, vae.decode_latents   pictures <-> latents
 
 Names load on first use, so that importing this package does not import torch.
@@ -32,16 +33,62 @@ from graphflow.diffusion.sizes import latent_size, nearest_multiple
 if TYPE_CHECKING:
     from graphflow.diffusion.denoise import UNetDenoiser
     from graphflow.diffusion.forward import add_noise, alphas_cumprod, betas, clean_estimate, sigma_table
+    from graphflow.diffusion.frame_guidance import (
+        FrameGuider,
+        linear_scales,
+        orbit_scales,
+        trapezoid_scales,
+        triangle_scales,
+    )
     from graphflow.diffusion.guidance import CfgGuider, Network, cfg
+    from graphflow.diffusion.guiders import (
+        DualGuider,
+        PerpendicularGuider,
+        RangedGuider,
+        RescaledGuider,
+        WeakenedGuider,
+        away_from,
+        dual,
+        perpendicular,
+        rescaled,
+    )
     from graphflow.diffusion.images import pil_from_pixels, pixels_from_pil
     from graphflow.diffusion.inpainting import KeptOutside
-    from graphflow.diffusion.levels import karras_sigmas
+    from graphflow.diffusion.levels import (
+        beta_sigmas,
+        ddpm_sigmas,
+        edm_sigmas,
+        exponential_sigmas,
+        karras_sigmas,
+        kl_optimal_sigmas,
+    )
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
     from graphflow.diffusion.preview import SD15_PROJECTION, preview_image
     from graphflow.diffusion.sampling import Model, OnStep, sample
+    from graphflow.diffusion.scalings import (
+        SCALINGS,
+        Coefficients,
+        Denoise,
+        ScaledDenoiser,
+        Scaling,
+        TableDenoiser,
+        edm_scaling,
+        epsilon_scaling,
+        velocity_edm_scaling,
+        velocity_scaling,
+    )
     from graphflow.diffusion.schedules import Schedule, custom_schedule, make_schedule
     from graphflow.diffusion.text import EncodedTokens, encode_prompt, encode_tokens, prompt_length, token_ids
+    from graphflow.diffusion.training_noise import (
+        constant_sigmas,
+        edm_weight,
+        epsilon_weight,
+        even_weight,
+        lognormal_sigmas,
+        table_sigmas,
+        velocity_weight,
+    )
     from graphflow.diffusion.vae import (
         Posterior,
         decode_latents,
@@ -52,6 +99,7 @@ if TYPE_CHECKING:
         to_model_range,
         to_pixels,
     )
+    from graphflow.diffusion.weakened import PerturbedAttention
 
 _MODULE_OF: dict[str, str] = {
     name: module
@@ -65,9 +113,17 @@ _MODULE_OF: dict[str, str] = {
         "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
         "preview": "SD15_PROJECTION preview_image",
         "sampling": "Model OnStep sample",
-        "levels": "karras_sigmas",
         "schedules": "Schedule custom_schedule make_schedule",
         "text": "EncodedTokens encode_prompt encode_tokens prompt_length token_ids",
+        "frame_guidance": "FrameGuider linear_scales orbit_scales trapezoid_scales triangle_scales",
+        "guiders": "DualGuider PerpendicularGuider RangedGuider RescaledGuider "
+        "WeakenedGuider away_from dual perpendicular rescaled",
+        "levels": "beta_sigmas ddpm_sigmas edm_sigmas exponential_sigmas karras_sigmas kl_optimal_sigmas",
+        "scalings": "SCALINGS Coefficients Denoise ScaledDenoiser Scaling "
+        "TableDenoiser edm_scaling epsilon_scaling velocity_edm_scaling velocity_scaling",
+        "training_noise": "constant_sigmas edm_weight epsilon_weight "
+        "even_weight lognormal_sigmas table_sigmas velocity_weight",
+        "weakened": "PerturbedAttention",
         "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
     }.items()
     for name in names.split()
@@ -76,55 +132,92 @@ _MODULE_OF: dict[str, str] = {
 __all__ = [
     "SAMPLERS",
     "SAMPLER_NAMES",
+    "SCALINGS",
     "SCHEDULE_NAMES",
     "SD15_PROJECTION",
     "CfgGuider",
+    "Coefficients",
+    "Denoise",
+    "DualGuider",
     "EncodedTokens",
+    "FrameGuider",
     "KeptOutside",
     "Model",
     "Network",
     "OnStep",
+    "PerpendicularGuider",
+    "PerturbedAttention",
     "Posterior",
+    "RangedGuider",
+    "RescaledGuider",
     "Sampler",
     "SamplerName",
+    "ScaledDenoiser",
+    "Scaling",
     "Schedule",
     "ScheduleName",
     "Spacing",
+    "TableDenoiser",
     "UNetDenoiser",
+    "WeakenedGuider",
     "add_noise",
     "alphas_cumprod",
     "area_mask",
+    "away_from",
+    "beta_sigmas",
     "betas",
     "cfg",
     "clean_estimate",
+    "constant_sigmas",
     "custom_schedule",
+    "ddpm_sigmas",
     "decode_latents",
     "decode_raw",
     "draw_noise",
+    "dual",
+    "edm_scaling",
+    "edm_sigmas",
+    "edm_weight",
     "empty_latents",
     "encode_pictures",
     "encode_prompt",
     "encode_tokens",
+    "epsilon_scaling",
+    "epsilon_weight",
+    "even_weight",
+    "exponential_sigmas",
     "find_sampler",
     "karras_sigmas",
+    "kl_optimal_sigmas",
     "latent_mask",
     "latent_shape",
     "latent_size",
     "left_latents",
+    "linear_scales",
+    "lognormal_sigmas",
     "make_schedule",
     "nearest_multiple",
+    "orbit_scales",
+    "perpendicular",
     "pil_from_pixels",
     "pixels_from_pil",
     "posterior",
     "preview_image",
     "prompt_length",
+    "rescaled",
     "resumed_latents",
     "sample",
     "sigma_table",
     "start_latents",
+    "table_sigmas",
     "to_model_range",
     "to_pixels",
     "token_ids",
+    "trapezoid_scales",
+    "triangle_scales",
+    "velocity_edm_scaling",
+    "velocity_scaling",
+    "velocity_weight",
 ]
 
 
