@@ -18,7 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from graphflow.models.catalog import ModelCatalog
 from graphflow.models.fingerprint import Fingerprints
-from graphflow.models.loaders.sd15 import to_original
+from graphflow.models.loaders.stable_diffusion import to_original
 from graphflow.models.store import ModelStore
 
 CHANNELS = (32, 64)

@@ -17,7 +17,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from graphflow.errors import ModelMismatch, UnknownModelFormat
 from graphflow.models.detect import detect
-from graphflow.models.loaders.sd15 import to_original
+from graphflow.models.loaders.stable_diffusion import to_original
 from graphflow.ports import Denoiser, NoiseSpec, Vae
 
 UNET_SIZES = (

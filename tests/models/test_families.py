@@ -20,7 +20,7 @@ from graphflow.errors import ModelMismatch, UnknownModelFormat
 from graphflow.models.description import ModelDescription
 from graphflow.models.detect import detect
 from graphflow.models.loaders import build_network, load_part
-from graphflow.models.loaders.sd15 import to_original
+from graphflow.models.loaders.stable_diffusion import to_original
 from graphflow.ports import Denoiser, NoiseSpec, Vae
 from tests.models.tiny_families import (
     POOLED,

@@ -17,7 +17,7 @@ from graphflow.models import keymap
 from graphflow.models.description import ModelDescription
 from graphflow.models.detect import detect
 from graphflow.models.loaders import load_part
-from graphflow.models.loaders.sd15 import to_original
+from graphflow.models.loaders.stable_diffusion import to_original
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from graphflow.models.loaders.sd15 import to_original
+from graphflow.models.loaders.stable_diffusion import to_original
 
 WIDTH = 64
 POOLED = 48

@@ -32,7 +32,7 @@ from graphflow.diffusion import (
 from graphflow.models.description import ModelDescription
 from graphflow.models.detect import detect
 from graphflow.models.loaders import load_part
-from graphflow.models.loaders.sd15 import to_original
+from graphflow.models.loaders.stable_diffusion import to_original
 from graphflow.ports import Conditioning, ConditioningEntry, NoiseSpec
 from tests.parity.cases import Case, Comparison
 

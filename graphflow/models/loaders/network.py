@@ -12,7 +12,7 @@ from graphflow.errors import ModelMismatch
 from graphflow.models.description import ModelDescription, PartDescription
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.headers import TensorHeader
-from graphflow.models.loaders import sd15
+from graphflow.models.loaders import stable_diffusion
 from graphflow.models.weights import WeightReader
 
 _SHOWN = 10
@@ -27,7 +27,9 @@ class FamilyLoader(NamedTuple):
     """Makes the buffers that no file holds."""
 
 
-LOADERS = {family.name: FamilyLoader(sd15.build, sd15.fill_buffers) for family in DIFFUSION_FAMILIES}
+LOADERS = {
+    family.name: FamilyLoader(stable_diffusion.build, stable_diffusion.fill_buffers) for family in DIFFUSION_FAMILIES
+}
 """Loaders by family."""
 
 
