@@ -2,7 +2,7 @@
 
 The pieces are separate, and any family can combine them:
 
-    conditioner   text.encode_prompt                        prompt -> Conditioning
+    conditioner   text.encode_prompt, text_sdxl             prompt -> Conditioning
     network       denoise.UNetDenoiser                      latents, timestep, tokens -> prediction
     guider        guidance.CfgGuider, guiders               network + prompts -> one prediction
     schedule      schedules.make_schedule                   which timesteps and noise levels to visit
@@ -80,6 +80,15 @@ if TYPE_CHECKING:
     )
     from graphflow.diffusion.schedules import Schedule, custom_schedule, make_schedule
     from graphflow.diffusion.text import EncodedTokens, encode_prompt, encode_tokens, prompt_length, token_ids
+    from graphflow.diffusion.text_sdxl import (
+        PictureSizes,
+        join_encoders,
+        read_prompt,
+        read_tokens,
+        sdxl_conditioning,
+        sdxl_vector,
+        without_text,
+    )
     from graphflow.diffusion.training_noise import (
         constant_sigmas,
         edm_weight,
@@ -124,6 +133,7 @@ _MODULE_OF: dict[str, str] = {
         "training_noise": "constant_sigmas edm_weight epsilon_weight "
         "even_weight lognormal_sigmas table_sigmas velocity_weight",
         "weakened": "PerturbedAttention",
+        "text_sdxl": "PictureSizes join_encoders read_prompt read_tokens sdxl_conditioning sdxl_vector without_text",
         "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
     }.items()
     for name in names.split()
@@ -147,6 +157,7 @@ __all__ = [
     "OnStep",
     "PerpendicularGuider",
     "PerturbedAttention",
+    "PictureSizes",
     "Posterior",
     "RangedGuider",
     "RescaledGuider",
@@ -187,6 +198,7 @@ __all__ = [
     "even_weight",
     "exponential_sigmas",
     "find_sampler",
+    "join_encoders",
     "karras_sigmas",
     "kl_optimal_sigmas",
     "latent_mask",
@@ -204,9 +216,13 @@ __all__ = [
     "posterior",
     "preview_image",
     "prompt_length",
+    "read_prompt",
+    "read_tokens",
     "rescaled",
     "resumed_latents",
     "sample",
+    "sdxl_conditioning",
+    "sdxl_vector",
     "sigma_table",
     "start_latents",
     "table_sigmas",
@@ -218,6 +234,7 @@ __all__ = [
     "velocity_edm_scaling",
     "velocity_scaling",
     "velocity_weight",
+    "without_text",
 ]
 
 
