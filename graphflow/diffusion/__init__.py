@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         read_tokens,
         sdxl_conditioning,
         sdxl_vector,
+        with_own_sizes,
         without_text,
     )
     from graphflow.diffusion.training_noise import (
@@ -133,7 +134,8 @@ _MODULE_OF: dict[str, str] = {
         "training_noise": "constant_sigmas edm_weight epsilon_weight "
         "even_weight lognormal_sigmas table_sigmas velocity_weight",
         "weakened": "PerturbedAttention",
-        "text_sdxl": "PictureSizes join_encoders read_prompt read_tokens sdxl_conditioning sdxl_vector without_text",
+        "text_sdxl": "PictureSizes join_encoders read_prompt read_tokens sdxl_conditioning sdxl_vector "
+        "with_own_sizes without_text",
         "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
     }.items()
     for name in names.split()
@@ -234,6 +236,7 @@ __all__ = [
     "velocity_edm_scaling",
     "velocity_scaling",
     "velocity_weight",
+    "with_own_sizes",
     "without_text",
 ]
 

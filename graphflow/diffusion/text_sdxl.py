@@ -7,7 +7,7 @@ refiner    tokens = OpenCLIP-bigG             pooled = bigG's   time_ids = origi
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -112,6 +112,24 @@ def sdxl_conditioning(encoded: EncodedTokens, time_ids: Tensor) -> Conditioning:
     """One entry on the CPU, from `PictureSizes.base_ids` for the base and `refiner_ids` for the refiner."""
     entry = ConditioningEntry(encoded.hidden.cpu(), encoded.pooled.cpu(), {TIME_IDS: time_ids.float().cpu()})
     return Conditioning((entry,))
+
+
+def with_own_sizes(
+    conditioning: Conditioning, *, family: str, width: int, height: int, is_negative: bool = False
+) -> Conditioning:
+    """The conditioning for a picture of that size in pixels: entries that say no sizes get the picture's own.
+
+    Families without such sizes get back what they gave. `is_negative` tells the refiner that it is to be guided away from.
+    """
+    sizes = PictureSizes(height=height, width=width)
+    if family == "sdxl":
+        time_ids = sizes.base_ids()
+    elif family == "sdxl_refiner":
+        time_ids = sizes.refiner_ids(NEGATIVE_AESTHETIC_SCORE if is_negative else AESTHETIC_SCORE)
+    else:
+        return conditioning
+    entries = (replace(entry, extra={TIME_IDS: time_ids, **entry.extra}) for entry in conditioning.entries)
+    return Conditioning(tuple(entries))
 
 
 def sdxl_vector(pooled: Tensor, time_ids: Tensor, *, size_width: int = SIZE_WIDTH) -> Tensor:

@@ -65,8 +65,8 @@ class KSampler(Node):
         with ctx.models.use(self.denoiser) as unet:
             guider = diffusion.CfgGuider(
                 diffusion.UNetDenoiser(unet),
-                self.positive,
-                self.negative,
+                self._sized(self.positive),
+                None if self.negative is None else self._sized(self.negative, is_negative=True),
                 scale=self.guidance,
                 noise=self.denoiser.noise,
             )
@@ -79,6 +79,17 @@ class KSampler(Node):
                 keep=self._kept(noise),
             )
         return Latent(diffusion.left_latents(samples, schedule), self.latent.reduction, self.latent.noise_mask)
+
+    def _sized(self, conditioning: Conditioning, *, is_negative: bool = False) -> Conditioning:
+        """The prompts with the picture's size, which some families take."""
+        rows, columns = self.latent.samples.shape[-2:]
+        return diffusion.with_own_sizes(
+            conditioning,
+            family=self.denoiser.family,
+            width=columns * self.latent.reduction,
+            height=rows * self.latent.reduction,
+            is_negative=is_negative,
+        )
 
     def _schedule(self) -> ScheduleName:
         if self.schedule != "auto":

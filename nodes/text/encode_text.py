@@ -1,7 +1,15 @@
 """Prompts into conditioning."""
 
+from typing import TYPE_CHECKING
+
 import graphflow.diffusion as diffusion
-from graphflow import Conditioning, Field, LongText, Node, NodeContext, TextEncoder, node
+from graphflow import Conditioning, ConditioningEntry, Field, LongText, Node, NodeContext, TextEncoder, node
+
+if TYPE_CHECKING:
+    from graphflow.diffusion import EncodedTokens
+
+_READ_BY_TWO = ("sdxl", "sdxl_refiner")
+"""Families whose prompts go through two text encoders, or through the second of them."""
 
 
 @node("encode_text", cache="disk")
@@ -17,6 +25,20 @@ class EncodeText(Node):
 
     def run(self, ctx: NodeContext) -> Conditioning:
         """One entry that applies everywhere."""
+        if self.text_encoder.family in _READ_BY_TWO:
+            return self._read_by_two(ctx)
         tokenizer = ctx.models.tokenizer(self.text_encoder)
         with ctx.models.use(self.text_encoder) as encoder:
             return diffusion.encode_prompt(encoder, tokenizer, self.text, clip_skip=self.clip_skip, log=ctx.log)
+
+    def _read_by_two(self, ctx: NodeContext) -> Conditioning:
+        """What both encoders read, side by side; sizes come from what is sampled."""
+        read = self._read(ctx, self.text_encoder)
+        if self.text_encoder.second is not None:
+            read = diffusion.join_encoders(read, self._read(ctx, self.text_encoder.second))
+        return Conditioning((ConditioningEntry(read.hidden.cpu(), pooled=read.pooled.cpu()),))
+
+    def _read(self, ctx: NodeContext, recipe: TextEncoder) -> "EncodedTokens":
+        tokenizer = ctx.models.tokenizer(recipe)
+        with ctx.models.use(recipe) as encoder:
+            return diffusion.read_prompt(encoder, tokenizer, self.text, clip_skip=self.clip_skip, log=ctx.log)

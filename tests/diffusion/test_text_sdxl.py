@@ -19,9 +19,10 @@ from graphflow.diffusion.text_sdxl import (
     read_prompt,
     read_tokens,
     sdxl_conditioning,
+    with_own_sizes,
     without_text,
 )
-from graphflow.ports import Conditioning, NoiseSpec
+from graphflow.ports import Conditioning, ConditioningEntry, NoiseSpec
 from graphflow.zoo.tokenizer import write_tokenizer
 
 LENGTH = 12
@@ -269,3 +270,19 @@ def test_channels_beside_the_latents_go_into_inpainting_and_depth_unets(tmp_path
         network(latents, time, tokens=tokens, pooled=None, extra={})
     with pytest.raises(ValueError, match="their sides must be the same"):
         network(latents, time, tokens=tokens, pooled=None, extra={"concat": beside[..., :4]})
+
+
+def test_prompts_without_sizes_get_the_pictures_own() -> None:
+    plain = Conditioning((ConditioningEntry(torch.zeros(1, 2, 4)),))
+    (base,) = with_own_sizes(plain, family="sdxl", width=64, height=32).entries
+    (good,) = with_own_sizes(plain, family="sdxl_refiner", width=64, height=32).entries
+    (bad,) = with_own_sizes(plain, family="sdxl_refiner", width=64, height=32, is_negative=True).entries
+    assert base.extra["time_ids"].tolist() == [[32, 64, 0, 0, 32, 64]]
+    assert (float(good.extra["time_ids"][0, -1]), float(bad.extra["time_ids"][0, -1])) == (6.0, 2.5)
+    assert with_own_sizes(plain, family="sd15", width=64, height=32) is plain
+
+
+def test_sizes_that_a_prompt_says_stay() -> None:
+    said = Conditioning((ConditioningEntry(torch.zeros(1, 2, 4), extra={"time_ids": torch.ones(1, 6)}),))
+    (entry,) = with_own_sizes(said, family="sdxl", width=64, height=32).entries
+    assert entry.extra["time_ids"].tolist() == [[1] * 6]
