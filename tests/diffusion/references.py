@@ -6,7 +6,6 @@ import inspect
 from typing import Any
 
 import diffusers
-import pytest
 
 from graphflow.diffusion import SAMPLERS
 
@@ -17,9 +16,6 @@ OPTIONS: dict[str, dict[str, bool]] = {
     "beta": {"use_beta_sigmas": True},
 }
 """Schedules that diffusers has, and how to ask for them."""
-
-NEEDS = {"lms": "scipy", "dpmpp_sde": "torchsde"}
-"""Packages that graphflow does without, and diffusers does not."""
 
 KNOWN = [
     (name, kind)
@@ -33,18 +29,14 @@ KNOWN = [
 STABLE_DIFFUSION: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
-def scheduler_class(name: str, kind: str = "normal") -> Any:
-    """The class of a sampler; skips the test where a package is missing that diffusers needs for it."""
-    if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
-    if kind == "beta":
-        pytest.importorskip("scipy")
+def scheduler_class(name: str) -> Any:
+    """The class of a sampler."""
     return getattr(diffusers, SAMPLERS[name].scheduler)
 
 
 def make_scheduler(name: str, kind: str = "normal", **config: Any) -> Any:
     """The scheduler of a sampler and schedule, as Stable Diffusion has it but for `config`."""
     settings = {**STABLE_DIFFUSION, "steps_offset": 1, **OPTIONS[kind], **SAMPLERS[name].config, **config}
-    made = scheduler_class(name, kind)
+    made = scheduler_class(name)
     known = inspect.signature(made.__init__).parameters
     return made(**{option: value for option, value in settings.items() if option in known})
