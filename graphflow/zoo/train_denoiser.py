@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from graphflow.zoo.captions import WORDS, write_caption
+from graphflow.zoo.compass import Compass
 from graphflow.zoo.fitting import Crew, averaged_weights, fit, save_atomically
 from graphflow.zoo.recipes import PREDICTION, Sizes, TrainSettings, make_text_encoder, make_unet, make_vae
-from graphflow.zoo.scenes import Scene, training_scene
+from graphflow.zoo.scenes import Scene, SceneWords, training_scene
 from graphflow.zoo.tokenizer import write_tokenizer
 from graphflow.zoo.train_vae import pictures_to_tensor
 
@@ -28,7 +29,15 @@ NO_BACKGROUND = 0.05
 """Share of captions that do not name the background."""
 SNR_LIMIT = 5.0
 """Above this signal-to-noise ratio the weight of a step falls (min-SNR weighting, arXiv 2303.09556)."""
-SNR_POWER = 0.5
+PLACE_SHARE = 0.2
+"""Share of each batch that is one object with a named place at a noisy step, where places are decided."""
+PLACES_FROM = 0.6
+"""Earliest of these steps, as a share of all."""
+COUNT_WEIGHTS = {1: 1.0, 2: 3.0, 3: 1.5}
+"""How often a scene with so many objects is drawn: which colour goes with which shape is the hardest to learn."""
+COMPASS_WEIGHT = 0.5
+"""Weight of the questions that teach places; see compass.py."""
+SNR_POWER = 0.6
 """How much more the noisiest steps weigh, in which background, places and colours are decided: SNR to minus this power."""
 STEP_POWER = 0.7
 """Below 1, noisy steps are drawn more often than uniformly."""
@@ -44,6 +53,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.unet = make_unet(sizes)
         self.text_encoder = make_text_encoder(sizes, tokenizer)
+        self.compass = Compass(self.unet)
 
     def use_plain_attention(self) -> None:
         """Attention as matrix products: going back through torch's fused one takes a third of the step on CPUs in bf16."""
@@ -120,10 +130,22 @@ def train_denoiser(crew: Crew, sizes: Sizes, settings: TrainSettings, count: int
     )
     signal = DDPMScheduler(**PREDICTION).alphas_cumprod
 
+    placed = [i for i, scene in enumerate(mine.scenes) if len(scene.objects) == 1 and scene.objects[0].places()]
+    weights = np.array([COUNT_WEIGHTS[len(scene.objects)] for scene in mine.scenes])
+    shares = weights / weights.sum()
+
     def loss_at(progress: float) -> Tensor:
-        chosen = torch.randint(len(mine.scenes), (settings.batch,))
-        tokens = _tokens([training_caption(mine.scenes[i], rng) for i in chosen.tolist()], tokenizer)
-        return _loss(network, mine.latents[chosen].float(), tokens, signal)
+        focus = int(settings.batch * PLACE_SHARE)
+        alone = [placed[i] for i in rng.integers(len(placed), size=focus)]
+        mixed = rng.choice(len(mine.scenes), size=settings.batch - focus, p=shares).tolist()
+        said = [placed_words(mine.scenes[i], rng) for i in alone]
+        network.compass.expect([place for words in said if (place := words.objects[0].place)])
+        captions = [write_caption(words, rng) for words in said]
+        captions += [training_caption(mine.scenes[i], rng) for i in mixed]
+        steps = torch.rand(settings.batch) ** STEP_POWER
+        steps[:focus] = PLACES_FROM + (1.0 - PLACES_FROM) * torch.rand(focus)
+        steps = (steps * len(signal)).long().clamp(max=len(signal) - 1)
+        return _loss(network, mine.latents[alone + mixed].float(), _tokens(captions, tokenizer), steps, signal[steps])
 
     fit(network, loss_at, settings, crew, folder / "denoiser")
 
@@ -136,21 +158,27 @@ def training_caption(scene: Scene, rng: np.random.Generator) -> str:
     return write_caption(replace(words, background=None) if rng.random() < NO_BACKGROUND else words, rng)
 
 
+def placed_words(scene: Scene, rng: np.random.Generator) -> SceneWords:
+    """What a caption of a scene with one object says when it does name a place."""
+    places = scene.objects[0].places()
+    words = scene.words(rng)
+    return replace(words, objects=(replace(words.objects[0], place=places[rng.integers(len(places))]),))
+
+
 def _tokens(captions: list[str], tokenizer: CLIPTokenizer) -> Tensor:
     encoded = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
     tokens: Tensor = encoded.input_ids
     return tokens
 
 
-def _loss(network: Denoiser, latents: Tensor, tokens: Tensor, signal: Tensor) -> Tensor:
+def _loss(network: Denoiser, latents: Tensor, tokens: Tensor, steps: Tensor, signal: Tensor) -> Tensor:
     """Squared error of the predicted noise, weighted so that background and layout are learned as well as the edges."""
     noise = torch.randn_like(latents)
-    steps = (torch.rand(len(latents)) ** STEP_POWER * len(signal)).long()
-    kept = signal[steps].view(-1, 1, 1, 1)
+    kept = signal.view(-1, 1, 1, 1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         predicted = network(kept.sqrt() * latents + (1.0 - kept).sqrt() * noise, steps, tokens)
     error = predicted.float() - noise
     squared = error.square().mean(dim=(1, 2, 3)) + TINT_WEIGHT * error.mean(dim=(2, 3)).square().mean(dim=1)
-    snr = (kept / (1.0 - kept)).flatten()
+    snr = signal / (1.0 - signal)
     loss: Tensor = (squared * snr.clamp(max=SNR_LIMIT) / snr * snr**-SNR_POWER).mean()
-    return loss
+    return loss + COMPASS_WEIGHT * network.compass.loss()

@@ -22,7 +22,7 @@ __all__ = ["main"]
 VAE_SHARE = 0.24
 """Share of the whole time that the autoencoder gets."""
 VAE = TrainSettings(minutes=26, batch=2, learning_rate=2e-3, ema_decay=0.998)
-DENOISER = TrainSettings(minutes=84, batch=32, learning_rate=1.3e-3, ema_decay=0.999)
+DENOISER = TrainSettings(minutes=84, batch=16, learning_rate=1.2e-3, ema_decay=0.999)
 
 
 def main(arguments: list[str] | None = None) -> None:

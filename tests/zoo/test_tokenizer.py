@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pytest
+from transformers import CLIPTokenizer
 
 from graphflow.zoo.captions import WORDS
 from graphflow.zoo.tokenizer import END, START, merges_for, write_tokenizer
-
-transformers = pytest.importorskip("transformers")
 
 
 def test_merges_keep_letters_in_order() -> None:
@@ -18,7 +16,7 @@ def test_merges_keep_letters_in_order() -> None:
 
 def test_every_word_is_one_token_and_other_text_is_spelled(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, WORDS, tokens=40)
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(tmp_path)
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path)
     assert all(len(tokenizer(word).input_ids) == 3 for word in WORDS)
     assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token) == (START, END, END)
     tokens = tokenizer.convert_ids_to_tokens(tokenizer("A red circle, on the Left").input_ids)
@@ -28,7 +26,7 @@ def test_every_word_is_one_token_and_other_text_is_spelled(tmp_path: Path) -> No
 
 def test_texts_are_padded_and_cut_to_the_length_of_the_model(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, WORDS, tokens=40)
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(tmp_path)
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path)
     encoded = tokenizer(["", "red " * 90], padding="max_length", truncation=True).input_ids
     assert [len(ids) for ids in encoded] == [40, 40]
     assert encoded[0] == [tokenizer.bos_token_id] + [tokenizer.eos_token_id] * 39
