@@ -17,6 +17,7 @@ from graphflow.engine.control import RunControl
 T = TypeVar("T")
 
 STOPPING = "Stopping after the present step; press Ctrl-C again to stop at once."
+STOPPED = "Stopped."
 _LOOK_SECONDS = 0.1
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
@@ -50,6 +51,9 @@ class Interruption:
             if self._news:
                 self._news = False
                 self._tell(STOPPING)
+        if self._news:  # it stopped before anybody looked
+            self._news = False
+            self._tell(STOPPED)
         return work.result()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
