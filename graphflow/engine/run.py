@@ -27,6 +27,9 @@ from graphflow.graph.graph import Graph
 _FROM_STORE_SECONDS = 1.0
 """What a mapped result counts as having cost when all its elements were stored already: enough to be kept beside them."""
 
+_COLLECT_EVERY = 20_000
+"""New objects between two garbage collections during a run: results and events are many, and stay."""
+
 
 @dataclass
 class Outcome:
@@ -64,12 +67,15 @@ class Runner:
         self._schedule = Schedule(self, control)
         self._missing: set[str] = set()  # keys without a stored result, as far as this run knows
         self._told: set[str] = set()
+        self._thresholds = gc.get_threshold()
+        gc.set_threshold(max(_COLLECT_EVERY, self._thresholds[0]), *self._thresholds[1:])
         self._fans: set[int] = set()
         self._seconds: dict[int, float] = {}
 
     def close(self) -> None:
         """End the run's threads."""
         self._schedule.close()
+        gc.set_threshold(*self._thresholds)
         gc.unfreeze()
 
     # -- deciding ---------------------------------------------------------------------------------------------------------

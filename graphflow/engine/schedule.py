@@ -63,7 +63,7 @@ class Schedule:
     def __init__(self, work: Work, control: RunControl) -> None:
         self._work = work
         self._control = control
-        self._ready: list[tuple[int, tuple[int, int, int], Task]] = []
+        self._ready: list[tuple[int, int, Task]] = []
         self._walks = 0
         self._frames: list[_Frame] = []
         self._watching: dict[Task, list[_Frame]] = {}

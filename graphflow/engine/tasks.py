@@ -66,8 +66,11 @@ class Task:
         self.element = element
         self.key = key
         self.ports = ports
-        self.priority = (ports.phase, element or 0, node)
-        """Smaller goes first: element by element within a phase, so that the first picture comes early; then topological order."""
+        self.priority = ports.phase << 56 | (element or 0) << 28 | node
+        """Smaller goes first: element by element within a phase, so that the first picture comes early; then topological order.
+
+        One number, as a queue of thousands compares these again and again.
+        """
         self.parts: KeyParts | None = None
         self.values: dict[str, Any] = {}
         self.singles: list[tuple[str, Task, str]] = []
@@ -264,13 +267,14 @@ class Unroller:
         tasks = self.tasks[source.node]
         is_list = source.output in self._recipes.ports[source.node].lists
         taken = element is not None and elementwise(node, name, position)
+        # By position: a fan-in of thousands makes one of these per link.
         if self._recipes.mapped[source.node]:
             if taken and element is not None:
-                return Ref((tasks[element],), source.output, whole=True, is_list=is_list)
-            return Ref(tuple(tasks), source.output, whole=False, is_list=True)
-        return Ref(
-            (tasks[0],), source.output, whole=True, item=element if taken else None, is_list=is_list and not taken
-        )
+                return Ref((tasks[element],), source.output, True, None, is_list)
+            return Ref(tuple(tasks), source.output, False, None, True)
+        if taken:
+            return Ref((tasks[0],), source.output, True, element, False)
+        return Ref((tasks[0],), source.output, True, None, is_list)
 
     def _parts(
         self,
