@@ -29,7 +29,7 @@ class KSampler(Node):
     """Same seed, same picture."""
     steps: int = Field(default=20, ge=1, le=1000)
     """How many times to remove noise from all noise to none. More is finer, and slower."""
-    guidance: Annotated[float, Slider(0, 30, step=0.5)] = Field(default=7.0, ge=0, le=100)
+    guidance: Annotated[float, Slider(0, 30, step=0.5)] = Field(default=5.0, ge=0, le=100)
     """How hard to follow the prompt, away from the negative one. 1 and below ignore the negative prompt, and take half the time."""
     sampler: SamplerName = "dpmpp_2m"
     """The method of stepping. Names with _a or sde, ddpm and lcm add fresh noise; heun, dpm_2(_a), dpmpp_2s_a and dpmpp_sde take twice the time."""

@@ -85,7 +85,11 @@ def test_xy_compare_varies_guidance_down_and_steps_across(run: Run, saved: Saved
     pictures = [seen(picture) for picture in report.outputs["pictures"]]
     assert len({picture.tobytes() for picture in pictures}) == 6
     assert_right(judge(pictures[5], "a yellow star on night"))
-    whole = seen(run("parts/prompt_to_picture", "prompt=a yellow star on night", "seed=7", "steps=12").outputs["image"])
+    whole = seen(
+        run("parts/prompt_to_picture", "prompt=a yellow star on night", "guidance=7", "seed=6", "steps=12").outputs[
+            "image"
+        ]
+    )
     assert np.array_equal(pictures[4], whole)
     assert saved(report).shape[1] > 3 * 128
 
