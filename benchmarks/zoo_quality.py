@@ -1,6 +1,6 @@
 """Print how well tiny-sd draws prompts that were not in its training, with the targets beside the figures.
 
-python benchmarks/zoo_quality.py [--model FOLDER] [--prompts 256] [--steps 20] [--guidance 4]
+python benchmarks/zoo_quality.py [--model FOLDER] [--prompts 256] [--steps 20] [--guidance 5]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> int:
         "--prompts", type=int, default=256, help="prompts with one object, and with two (default: %(default)s)"
     )
     parser.add_argument("--steps", type=int, default=20, help="sampling steps (default: %(default)s)")
-    parser.add_argument("--guidance", type=float, default=4.0, help="classifier-free guidance (default: %(default)s)")
+    parser.add_argument("--guidance", type=float, default=5.0, help="classifier-free guidance (default: %(default)s)")
     asked = parser.parse_args()
     started = time.monotonic()
     figures = measure(asked.model, prompts=asked.prompts, steps=asked.steps, guidance=asked.guidance)

@@ -81,7 +81,7 @@ def reconstruction_psnr(vae: AutoencoderKL, *, scenes: int, seed: int = 1) -> fl
 
 def measure(folder: Path, *, prompts: int, steps: int, guidance: float) -> list[Figure]:
     """All figures of a model folder: `prompts` pictures with one object and as many with two."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     figures: list[Figure] = []
     for objects, lines in ((1, _ONE_OBJECT), (2, _TWO_OBJECTS)):
         asked = held_out_prompts(prompts, objects=objects)

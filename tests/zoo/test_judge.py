@@ -34,7 +34,7 @@ def blurred(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def test_drawn_scenes_are_judged_right() -> None:
-    assert share_right(lambda picture, rng: picture, count=600) >= 0.995
+    assert share_right(lambda picture, rng: picture, count=400) >= 0.995
 
 
 @pytest.mark.parametrize("change", [noisy, blurred])
