@@ -26,11 +26,12 @@ class KeyMaker:
     def __init__(self, salt: Mapping[str, str]) -> None:
         self._seed = blake2b(orjson.dumps(dict(salt), option=orjson.OPT_SORT_KEYS), digest_size=_DIGEST_BYTES)
 
-    def key(self, parts: KeyParts) -> str:
-        """Digest of the parts, 40 hexadecimal digits."""
+    def key(self, parts: KeyParts) -> tuple[str, bytes]:
+        """Digest of the parts, 40 hexadecimal digits, and the parts as JSON: what is kept of them, being small."""
+        written = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
         digest = self._seed.copy()
-        digest.update(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS))
-        return digest.hexdigest()
+        digest.update(written)
+        return digest.hexdigest(), written
 
 
 def canonical_values(ports: Mapping[str, InputSchema], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _canonical(value: Any, schema: TypeSchema) -> Any:
     return value
 
 
-def describe_parts(parts: KeyParts) -> dict[str, Any]:
+def describe_parts(written: bytes) -> dict[str, Any]:
     """The parts of a key under the names that `graphflow cache --explain` uses."""
-    type_name, version, values, links, files = parts[:5]
+    type_name, version, values, links, files = orjson.loads(written)[:5]
     return {"type": type_name, "version": version, "values": values, "links": links, "files": files}

@@ -91,7 +91,7 @@ class Recipes:
         """For nodes that cannot be unrolled from keys alone: the nodes whose values must be known first."""
         self.maker = KeyMaker(services.salt)
         self.keys: list[str | None] = [None] * len(graph.nodes)
-        self.parts: list[KeyParts | None] = [None] * len(graph.nodes)
+        self.parts: list[bytes | None] = [None] * len(graph.nodes)
         self.raised: dict[int, Exception] = {}
         self._services = services
         self._fingerprints: dict[tuple[str, str], str] = {}
@@ -147,8 +147,8 @@ class Recipes:
 
     def set_key(self, index: int, parts: KeyParts) -> str:
         """Set a node's key from its parts, and return it."""
-        self.parts[index] = parts
-        key = self.keys[index] = self.maker.key(parts)
+        key, self.parts[index] = self.maker.key(parts)
+        self.keys[index] = key
         return key
 
     def file_parts(self, ports: NodePorts, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Task:
 
         One number, as a queue of thousands compares these again and again.
         """
-        self.parts: KeyParts | None = None
+        self.parts: bytes | None = None
         self.values: dict[str, Any] = {}
         self.singles: list[tuple[str, Task, str]] = []
         """Inputs that take one output of one task as it is: name, task, output. Most links are of this kind."""
@@ -115,6 +115,10 @@ class Task:
         self.singles, self.links = singles, links
         if not links and len(singles) < 2:
             self.before = (singles[0][1],) if singles else ()
+            return
+        if not links and len(singles) == 2:
+            first, second = singles[0][1], singles[1][1]
+            self.before = (first,) if first is second else (first, second)
             return
         tasks = [task for _, task, _ in singles]
         tasks += [task for _, refs in links for ref in refs for task in ref.tasks]
@@ -256,8 +260,9 @@ class Unroller:
         }
         singles, links = self._links(node, ports, at)
         parts = self._parts(index, node, values, singles, links)
-        task = self._task(index, at, self._recipes.maker.key(parts))
-        task.parts, task.values = parts, values
+        key, written = self._recipes.maker.key(parts)
+        task = self._task(index, at, key)
+        task.parts, task.values = written, values
         task.set_links(singles, links)
         task.lazies = self._lazies(node, ports)
         return task

@@ -98,10 +98,11 @@ def test_what_changes_bits_is_in_the_key(engine: Any, change: dict[str, str]) ->
 
 def test_keys_depend_on_the_salt_and_the_parts() -> None:
     parts: list[Any] = ["t.a", 1, {"x": 1}, {}, {}]
-    assert KeyMaker({}).key(parts) == KeyMaker({}).key(list(parts))
-    assert KeyMaker({}).key(parts) != KeyMaker({"torch": "2"}).key(parts)
-    assert KeyMaker({}).key(parts) != KeyMaker({}).key(["t.a", 1, {"x": 1.0}, {}, {}])
-    assert KeyMaker({}).key(parts) != KeyMaker({}).key(["t.a", 1, {"x": True}, {}, {}])
+    key = KeyMaker({}).key(parts)[0]
+    assert key == KeyMaker({}).key(list(parts))[0]
+    assert key != KeyMaker({"torch": "2"}).key(parts)[0]
+    assert key != KeyMaker({}).key(["t.a", 1, {"x": 1.0}, {}, {}])[0]
+    assert key != KeyMaker({}).key(["t.a", 1, {"x": True}, {}, {}])[0]
 
 
 def test_the_explanation_names_the_value_that_changed(engine: Any) -> None:
