@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphflow.diffusion.text_sdxl import TIME_IDS
+from graphflow.ports.control import Control
 
 CONCAT = "concat"
 """Extra conditioning: channels that stand beside the latents."""
@@ -23,7 +24,14 @@ class UNetDenoiser:
     unet: Any  # diffusers is not typed
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, *, tokens: Tensor, pooled: Tensor | None, extra: dict[str, Tensor]
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        *,
+        tokens: Tensor,
+        pooled: Tensor | None,
+        extra: dict[str, Tensor],
+        controls: tuple[Control, ...] = (),
     ) -> Tensor:
         """Prediction for `[batch, channels, height, width]`, on the latents' device.
 

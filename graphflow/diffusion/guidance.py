@@ -12,6 +12,7 @@ from torch import Tensor
 
 from graphflow.diffusion.masks import area_mask, latent_mask
 from graphflow.ports.conditioning import Conditioning, ConditioningEntry
+from graphflow.ports.control import Control
 from graphflow.ports.model import NoiseSpec
 
 
@@ -19,9 +20,19 @@ class Network(Protocol):
     """A denoising network of any family, as guiders call it."""
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, *, tokens: Tensor, pooled: Tensor | None, extra: dict[str, Tensor]
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        *,
+        tokens: Tensor,
+        pooled: Tensor | None,
+        extra: dict[str, Tensor],
+        controls: tuple[Control, ...] = (),
     ) -> Tensor:
-        """Prediction, float32, for latents `[batch, channels, height, width]` and conditioning of the same batch."""
+        """Prediction, float32, for latents `[batch, channels, height, width]` and conditioning of the same batch.
+
+        `controls` apply to the whole batch, their pictures and masks in its order.
+        """
 
 
 def cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:

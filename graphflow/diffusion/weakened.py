@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from graphflow.diffusion.denoise import UNetDenoiser
+from graphflow.ports.control import Control
 
 
 class IdentityAttention:
@@ -49,11 +50,18 @@ class PerturbedAttention:
             )
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, *, tokens: Tensor, pooled: Tensor | None, extra: dict[str, Tensor]
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        *,
+        tokens: Tensor,
+        pooled: Tensor | None,
+        extra: dict[str, Tensor],
+        controls: tuple[Control, ...] = (),
     ) -> Tensor:
         """The weakened prediction, float32, of the latents' shape."""
         with self._switched_off():
-            return self.denoiser(latents, timestep, tokens=tokens, pooled=pooled, extra=extra)
+            return self.denoiser(latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls)
 
     def _chosen(self) -> list[Any]:
         found = _self_attention(self.denoiser.unet)

@@ -3,12 +3,13 @@
 from graphflow.ports.audio import Audio
 from graphflow.ports.base import PortType
 from graphflow.ports.conditioning import Conditioning, ConditioningEntry
+from graphflow.ports.control import Control
 from graphflow.ports.file import File, ImageFile
 from graphflow.ports.image import Image
 from graphflow.ports.instance import Instance
 from graphflow.ports.latent import Latent
 from graphflow.ports.mask import Mask
-from graphflow.ports.model import Denoiser, LoraPatch, ModelRecipe, NoiseSpec, Patch, TextEncoder, Vae
+from graphflow.ports.model import ControlNet, Denoiser, LoraPatch, ModelRecipe, NoiseSpec, Patch, TextEncoder, Vae
 from graphflow.ports.table import Table
 from graphflow.ports.video import Video
 
@@ -16,6 +17,8 @@ __all__ = [
     "Audio",
     "Conditioning",
     "ConditioningEntry",
+    "Control",
+    "ControlNet",
     "Denoiser",
     "File",
     "Image",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from graphflow.ports.base import PortType
+from graphflow.ports.control import Control
 from graphflow.ports.mask import Mask
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class ConditioningEntry:
     """Left, top, right, bottom as shares of the picture, 0 to 1; None means everywhere."""
     mask: Mask | None = None
     """Where the entry applies; None means everywhere."""
+    controls: tuple[Control, ...] = ()
+    """ControlNets that steer the denoiser while it follows this entry."""
 
 
 @dataclass(frozen=True, eq=False)

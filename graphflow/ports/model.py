@@ -23,6 +23,10 @@ class Patch:
     Each technique (LoRA, fusers, ScaleU...) is a subclass with its own fields; `graphflow.models.patches` applies it.
     """
 
+    def at(self, share: float) -> Patch | None:
+        """The patch as it is at a share of the noise schedule, 0 (all noise) to 1 (none); None where it does not apply."""
+        return self
+
 
 @dataclass(frozen=True)
 class LoraPatch(Patch):
@@ -35,6 +39,21 @@ class LoraPatch(Patch):
     """Factor on all that it changes, for as long as the network is handed out; 0 changes nothing."""
     part: str = "unet"
     """Which network's changes to take from the file, which may hold those of a denoiser and of text encoders."""
+    start: float = 0.0
+    """Share of the noise schedule, 0 to 1, at which it begins to apply; only a sampler knows the way, so this is for denoisers."""
+    end: float = 1.0
+    """Share of the noise schedule, 0 to 1, at which it stops; 1 is the very end."""
+    end_strength: float | None = None
+    """Strength at `end`, reached in a straight line from `strength` at `start`; None for the same."""
+
+    def at(self, share: float) -> LoraPatch | None:
+        """The patch at a share of the noise schedule, with the strength it has there and no way left to go."""
+        if not (self.start <= share and (share < self.end or self.end >= 1)):
+            return None
+        strength = self.strength
+        if self.end_strength is not None:
+            strength += (self.end_strength - strength) * (share - self.start) / (self.end - self.start)
+        return replace(self, strength=strength, start=0.0, end=1.0, end_strength=None)
 
 
 @dataclass(frozen=True)
@@ -110,3 +129,10 @@ class Vae(ModelRecipe):
     reduction: int = 8
 
     color: ClassVar[str] = "#ff8a65"
+
+
+@dataclass(frozen=True)
+class ControlNet(ModelRecipe):
+    """A network that steers a denoiser by a picture of edges, depth, poses... (Zhang et al., arXiv 2302.05543)."""
+
+    color: ClassVar[str] = "#4db6ac"
