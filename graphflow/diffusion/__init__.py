@@ -31,6 +31,8 @@ from graphflow.diffusion.samplers import (
 from graphflow.diffusion.sizes import latent_size, nearest_multiple
 
 if TYPE_CHECKING:
+    from graphflow.diffusion.batches import same_batch
+    from graphflow.diffusion.compositing import composite, paste
     from graphflow.diffusion.denoise import UNetDenoiser
     from graphflow.diffusion.forward import add_noise, alphas_cumprod, betas, clean_estimate, sigma_table
     from graphflow.diffusion.frame_guidance import (
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
         karras_sigmas,
         kl_optimal_sigmas,
     )
+    from graphflow.diffusion.mask_edges import FeatherSide, blur_mask, feather_mask, grow_mask, shrink_mask
+    from graphflow.diffusion.mask_shapes import ellipse_mask, rectangle_mask
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
     from graphflow.diffusion.preview import SD15_PROJECTION, preview_image
@@ -119,6 +123,10 @@ _MODULE_OF: dict[str, str] = {
         "guidance": "CfgGuider Network cfg",
         "images": "pil_from_pixels pixels_from_pil",
         "inpainting": "KeptOutside",
+        "batches": "same_batch",
+        "compositing": "composite paste",
+        "mask_edges": "FeatherSide blur_mask feather_mask grow_mask shrink_mask",
+        "mask_shapes": "ellipse_mask rectangle_mask",
         "masks": "area_mask latent_mask",
         "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
         "preview": "SD15_PROJECTION preview_image",
@@ -152,6 +160,7 @@ __all__ = [
     "Denoise",
     "DualGuider",
     "EncodedTokens",
+    "FeatherSide",
     "FrameGuider",
     "KeptOutside",
     "Model",
@@ -179,8 +188,10 @@ __all__ = [
     "away_from",
     "beta_sigmas",
     "betas",
+    "blur_mask",
     "cfg",
     "clean_estimate",
+    "composite",
     "constant_sigmas",
     "custom_schedule",
     "ddpm_sigmas",
@@ -191,6 +202,7 @@ __all__ = [
     "edm_scaling",
     "edm_sigmas",
     "edm_weight",
+    "ellipse_mask",
     "empty_latents",
     "encode_pictures",
     "encode_prompt",
@@ -199,7 +211,9 @@ __all__ = [
     "epsilon_weight",
     "even_weight",
     "exponential_sigmas",
+    "feather_mask",
     "find_sampler",
+    "grow_mask",
     "join_encoders",
     "karras_sigmas",
     "kl_optimal_sigmas",
@@ -212,6 +226,7 @@ __all__ = [
     "make_schedule",
     "nearest_multiple",
     "orbit_scales",
+    "paste",
     "perpendicular",
     "pil_from_pixels",
     "pixels_from_pil",
@@ -220,11 +235,14 @@ __all__ = [
     "prompt_length",
     "read_prompt",
     "read_tokens",
+    "rectangle_mask",
     "rescaled",
     "resumed_latents",
+    "same_batch",
     "sample",
     "sdxl_conditioning",
     "sdxl_vector",
+    "shrink_mask",
     "sigma_table",
     "start_latents",
     "table_sigmas",
