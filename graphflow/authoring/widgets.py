@@ -57,7 +57,7 @@ class ModelFile(FileKind):
     """A name in the model catalogue: `Annotated[str, ModelFile("checkpoints")]`."""
 
     folder: str = "checkpoints"
-    """Folder under `GRAPHFLOW_HOME/models`: `checkpoints`, `vae`, `loras`, `controlnet`..."""
+    """Folder under `GRAPHFLOW_HOME/models`: `checkpoints`, `vaes`, `loras`, `controlnets`..."""
 
 
 @dataclass(frozen=True)

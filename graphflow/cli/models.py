@@ -28,13 +28,13 @@ Name = Annotated[
 ]
 Kind = Annotated[
     str | None,
-    typer.Option("--kind", metavar="KIND", help="checkpoints, vae, loras, controlnet... (a models subfolder)."),
+    typer.Option("--kind", metavar="KIND", help="checkpoints, vaes, loras, controlnets... (a models subfolder)."),
 ]
 
 
 @models.command("list")
 def list_models(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="checkpoints, vae, loras, controlnet...")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="checkpoints, vaes, loras, controlnets...")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the models that a workflow can name."""
@@ -71,7 +71,7 @@ def list_models(
 def add_model(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A model file, or a diffusers folder.")],
     kind: Annotated[
-        str, typer.Option("--kind", metavar="KIND", help="checkpoints, vae, loras, controlnet... (a models subfolder).")
+        str, typer.Option("--kind", metavar="KIND", help="checkpoints, vaes, loras, controlnets... (a models subfolder).")
     ] = "checkpoints",
     link: Annotated[bool, typer.Option("--link", help="Link to it instead of copying it.")] = False,
 ) -> None:
@@ -84,7 +84,7 @@ def add_model(
     from graphflow.models.lora.adapter import read_lora
 
     if not is_plain_name(kind):
-        raise typer.BadParameter(f"{kind!r} is no kind; use a name such as checkpoints, vae or loras.")
+        raise typer.BadParameter(f"{kind!r} is no kind; use a name such as checkpoints, vaes or loras.")
     if not path.exists():
         raise ModelNotFound(f"{path}: there is no such file or folder")
     target = read_settings().models_folder / kind / path.resolve().name

@@ -11,10 +11,8 @@ from typing import Literal
 from graphflow.errors import ModelError, ModelNotFound
 from graphflow.models.headers import SHARD, WEIGHT_SUFFIXES
 from graphflow.models.hub import HubName, cached_model, download_model, parse_hub_name
+from graphflow.models.kinds import KINDS, WHOLE, bundled_kind, kinds_with
 from graphflow.models.source import ADAPTER_CONFIG_FILE, CONFIG_FILE, PIPELINE_FILE
-
-KINDS = ("checkpoints", "vae", "text_encoders", "loras", "controlnet", "embeddings", "upscalers", "tokenizers")
-"""Kinds that graphflow itself knows; the subfolders of the models folder. Packs may use others."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class ModelCatalog:
     """Looks names up, first match wins: bundled zoo, models folder, path, Hugging Face hub."""
 
     zoo_folder: Path
-    """Bundled models, each a file or folder named as the model."""
+    """Bundled models of all kinds, each a file or folder named as the model."""
     models_folder: Path
     """`GRAPHFLOW_HOME/models`; its subfolders are kinds."""
     base_folders: tuple[Path, ...] = ()
@@ -59,7 +57,7 @@ class ModelCatalog:
         if (path := next(self.candidates(name, kind), None)) is not None:
             return path
         hub_name = parse_hub_name(name)
-        return cached_model(hub_name, kind=kind or "checkpoints", cache_folder=self.hub_cache) if hub_name else None
+        return cached_model(hub_name, kind=kind or WHOLE, cache_folder=self.hub_cache) if hub_name else None
 
     def resolve(self, name: str, kind: str | None = None) -> Path:
         """File or folder of a model, fetched from the hub if need be and allowed. Raises ModelNotFound or ModelError."""
@@ -76,7 +74,7 @@ class ModelCatalog:
 
     def _downloaded(self, name: str, hub_name: HubName, kind: str | None) -> Path:
         try:
-            return download_model(hub_name, kind=kind or "checkpoints", cache_folder=self.hub_cache)
+            return download_model(hub_name, kind=kind or WHOLE, cache_folder=self.hub_cache)
         except ModelNotFound as error:
             raise ModelNotFound(f"{self._not_found(name, kind)} As a hub name: {error}") from error
         except ModelError as error:
@@ -85,8 +83,12 @@ class ModelCatalog:
     def candidates(self, name: str, kind: str | None = None) -> Iterator[Path]:
         """Local files and folders that the name fits, best first."""
         if is_plain_name(name):
+            bundled = list(_existing(self.zoo_folder, name))
+            fitting = [path for path in bundled if kind is None or bundled_kind(path) in kinds_with(kind)]
+            yield from fitting
             for folder in self._named_folders(kind):
                 yield from _existing(folder, name)
+            yield from (path for path in bundled if path not in fitting)
         if not self.allow_paths or not name.strip() or "\0" in name:
             return
         path = Path(name).expanduser()
@@ -95,8 +97,11 @@ class ModelCatalog:
                 yield found
 
     def _named_folders(self, kind: str | None) -> list[Path]:
-        kinds = sorted({*KINDS, *self._kinds_on_disk()}) if kind is None else [kind]
-        return [self.zoo_folder, *(self.models_folder / kind for kind in kinds), self.models_folder]
+        kinds = self._all_kinds() if kind is None else kinds_with(kind)
+        return [*(self.models_folder / kind for kind in kinds), self.models_folder]
+
+    def _all_kinds(self) -> list[str]:
+        return sorted({*KINDS, *self._kinds_on_disk()})
 
     def _kinds_on_disk(self) -> list[str]:
         if not self.models_folder.is_dir():
@@ -108,18 +113,22 @@ class ModelCatalog:
         ]
 
     def entries(self, kind: str | None = None) -> list[CatalogEntry]:
-        """Models of a kind, or of all kinds, that can be named without a path; the zoo's are checkpoints."""
-        found = [] if kind not in (None, "checkpoints") else list(_models_in(self.zoo_folder, "checkpoints", "zoo"))
-        kinds = sorted({*KINDS, *self._kinds_on_disk()}) if kind is None else [kind]
+        """Models of a kind, or of all kinds, that can be named without a path.
+
+        The kind of a bundled model is what it is, that of another the folder it lies in; loose ones are checkpoints.
+        """
+        found = [_entry(path, self.zoo_folder, bundled_kind(path), "zoo") for path in _models_in(self.zoo_folder)]
+        kinds = self._all_kinds()
         for each in kinds:
-            found += _models_in(self.models_folder / each, each, "models")
-        if kind in (None, "checkpoints"):
-            found += _models_in(self.models_folder, "checkpoints", "models", skip=frozenset(kinds))
-        return found
+            folder = self.models_folder / each
+            found += [_entry(path, folder, each, "models") for path in _models_in(folder)]
+        loose = _models_in(self.models_folder, skip=frozenset(kinds))
+        found += [_entry(path, self.models_folder, WHOLE, "models") for path in loose]
+        return [entry for entry in found if kind in (None, entry.kind)]
 
     def _not_found(self, name: str, kind: str | None) -> ModelNotFound:
         places = [
-            str(folder) for folder in (self._named_folders(kind) if kind else [self.zoo_folder, self.models_folder])
+            str(folder) for folder in (self.zoo_folder, *(self._named_folders(kind) if kind else [self.models_folder]))
         ]
         places += [f"as a path from {folder}" for folder in (*self.base_folders, Path.cwd()) if self.allow_paths]
         near = difflib.get_close_matches(name, [entry.name for entry in self.entries(kind)], n=3, cutoff=0.5)
@@ -127,7 +136,7 @@ class ModelCatalog:
         refused = "" if is_plain_name(name) or self.allow_paths else " Names may not leave the models folder."
         return ModelNotFound(
             f'the model "{name}" was not found; looked in {", ".join(dict.fromkeys(places))}.{refused}{suggestion} '
-            f"Put the file into {self.models_folder / (kind or 'checkpoints')}, or give a path or a hub name (owner/name); "
+            f"Put the file into {self.models_folder / (kind or WHOLE)}, or give a path or a hub name (owner/name); "
             "`graphflow models list` shows what is there."
         )
 
@@ -159,9 +168,7 @@ def _is_model_folder(path: Path) -> bool:
     return any((path / name).is_file() for name in marks)
 
 
-def _models_in(
-    folder: Path, kind: str, source: Literal["zoo", "models"], skip: frozenset[str] = frozenset()
-) -> Iterator[CatalogEntry]:
+def _models_in(folder: Path, skip: frozenset[str] = frozenset()) -> Iterator[Path]:
     """Models below a folder; inside a model's own folder nothing is looked for."""
     pending = [folder] if folder.is_dir() else []
     while pending:
@@ -172,7 +179,11 @@ def _models_in(
             if path.is_dir() and not _is_model_folder(path):
                 pending.append(path)
             elif path.is_dir() or (path.name.endswith(WEIGHT_SUFFIXES) and not SHARD.search(path.name)):
-                yield CatalogEntry(path.relative_to(folder).as_posix(), kind, source, path, _bytes_of(path))
+                yield path
+
+
+def _entry(path: Path, folder: Path, kind: str, source: Literal["zoo", "models"]) -> CatalogEntry:
+    return CatalogEntry(path.relative_to(folder).as_posix(), kind, source, path, _bytes_of(path))
 
 
 def _bytes_of(path: Path) -> int:

@@ -28,10 +28,10 @@ def test_a_name_works_with_and_without_its_ending(catalog: ModelCatalog, name: s
 
 
 def test_the_kind_decides_between_equal_names(catalog: ModelCatalog) -> None:
-    vae, lora = (touch(catalog.models_folder / kind / "same.safetensors") for kind in ("vae", "loras"))
-    assert (catalog.locate("same", "vae"), catalog.locate("same", "loras")) == (vae, lora)
+    vae, lora = (touch(catalog.models_folder / kind / "same.safetensors") for kind in ("vaes", "loras"))
+    assert (catalog.locate("same", "vaes"), catalog.locate("same", "loras")) == (vae, lora)
     assert set(catalog.candidates("same")) == {vae, lora}
-    assert catalog.locate("same", "controlnet") is None
+    assert catalog.locate("same", "controlnets") is None
 
 
 def test_subfolders_and_the_models_folder_itself_are_searched(catalog: ModelCatalog) -> None:
@@ -43,9 +43,9 @@ def test_subfolders_and_the_models_folder_itself_are_searched(catalog: ModelCata
 
 
 def test_safetensors_win_over_pickle_of_the_same_name(catalog: ModelCatalog) -> None:
-    touch(catalog.models_folder / "vae" / "v.ckpt")
-    assert catalog.locate("v", "vae") == catalog.models_folder / "vae" / "v.ckpt"
-    assert touch(catalog.models_folder / "vae" / "v.safetensors") == catalog.locate("v", "vae")
+    touch(catalog.models_folder / "vaes" / "v.ckpt")
+    assert catalog.locate("v", "vaes") == catalog.models_folder / "vaes" / "v.ckpt"
+    assert touch(catalog.models_folder / "vaes" / "v.safetensors") == catalog.locate("v", "vaes")
 
 
 def test_paths_lead_from_the_workflow_then_from_the_working_folder(
