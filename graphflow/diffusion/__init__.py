@@ -32,7 +32,9 @@ from graphflow.diffusion.sizes import latent_size, nearest_multiple
 
 if TYPE_CHECKING:
     from graphflow.diffusion.batches import same_batch
+    from graphflow.diffusion.canny import CannyMethod, canny_edges
     from graphflow.diffusion.compositing import composite, paste
+    from graphflow.diffusion.controlnet import Residuals, Steering
     from graphflow.diffusion.denoise import UNetDenoiser
     from graphflow.diffusion.forward import add_noise, alphas_cumprod, betas, clean_estimate, sigma_table
     from graphflow.diffusion.frame_guidance import (
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from graphflow.diffusion.mask_edges import FeatherSide, blur_mask, feather_mask, grow_mask, shrink_mask
     from graphflow.diffusion.mask_shapes import ellipse_mask, rectangle_mask
     from graphflow.diffusion.masks import area_mask, latent_mask
+    from graphflow.diffusion.network import OpenedNetwork, opened_network
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
     from graphflow.diffusion.preview import SD15_PROJECTION, preview_image
     from graphflow.diffusion.sampling import Model, OnStep, sample
@@ -118,6 +121,8 @@ if TYPE_CHECKING:
 _MODULE_OF: dict[str, str] = {
     name: module
     for module, names in {
+        "canny": "CannyMethod canny_edges",
+        "controlnet": "Residuals Steering",
         "denoise": "UNetDenoiser",
         "forward": "add_noise alphas_cumprod betas clean_estimate sigma_table",
         "guidance": "CfgGuider Network cfg",
@@ -128,6 +133,7 @@ _MODULE_OF: dict[str, str] = {
         "mask_edges": "FeatherSide blur_mask feather_mask grow_mask shrink_mask",
         "mask_shapes": "ellipse_mask rectangle_mask",
         "masks": "area_mask latent_mask",
+        "network": "OpenedNetwork opened_network",
         "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
         "preview": "SD15_PROJECTION preview_image",
         "sampling": "Model OnStep sample",
@@ -155,6 +161,7 @@ __all__ = [
     "SCALINGS",
     "SCHEDULE_NAMES",
     "SD15_PROJECTION",
+    "CannyMethod",
     "CfgGuider",
     "Coefficients",
     "Denoise",
@@ -166,12 +173,14 @@ __all__ = [
     "Model",
     "Network",
     "OnStep",
+    "OpenedNetwork",
     "PerpendicularGuider",
     "PerturbedAttention",
     "PictureSizes",
     "Posterior",
     "RangedGuider",
     "RescaledGuider",
+    "Residuals",
     "Sampler",
     "SamplerName",
     "ScaledDenoiser",
@@ -179,6 +188,7 @@ __all__ = [
     "Schedule",
     "ScheduleName",
     "Spacing",
+    "Steering",
     "TableDenoiser",
     "UNetDenoiser",
     "WeakenedGuider",
@@ -189,6 +199,7 @@ __all__ = [
     "beta_sigmas",
     "betas",
     "blur_mask",
+    "canny_edges",
     "cfg",
     "clean_estimate",
     "composite",
@@ -225,6 +236,7 @@ __all__ = [
     "lognormal_sigmas",
     "make_schedule",
     "nearest_multiple",
+    "opened_network",
     "orbit_scales",
     "paste",
     "perpendicular",

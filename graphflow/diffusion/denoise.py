@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from graphflow.diffusion.text_sdxl import TIME_IDS
 from graphflow.ports.control import Control
+
+if TYPE_CHECKING:
+    from graphflow.diffusion.controlnet import Residuals, Steering
 
 CONCAT = "concat"
 """Extra conditioning: channels that stand beside the latents."""
@@ -22,6 +26,11 @@ class UNetDenoiser:
     """A diffusers `UNet2DConditionModel` as a `guidance.Network`: called in its own precision and memory layout, answering in float32."""
 
     unet: Any  # diffusers is not typed
+    steering: Steering | None = None
+    """The opened ControlNets of the prompts; None where no prompt has any."""
+
+    unordered_tokens: ClassVar[bool] = True
+    """Its cross-attention takes the tokens of a prompt in any order and number; see `guidance.predict`."""
 
     def __call__(
         self,
@@ -31,28 +40,51 @@ class UNetDenoiser:
         tokens: Tensor,
         pooled: Tensor | None,
         extra: dict[str, Tensor],
-        controls: tuple[Control, ...] = (),
+        controls: Sequence[tuple[Control, ...]] = (),
     ) -> Tensor:
         """Prediction for `[batch, channels, height, width]`, on the latents' device.
 
         Extra tensors are taken where the network has a place for them: `concat` `[batch, more channels, height, width]` by
         inpainting and depth UNets, `time_ids` `[batch, sizes]` (with `pooled`) by Stable Diffusion XL, `vector` `[batch, width]`
-        by UNets that embed one. Raises ValueError for anything else than the network was made for.
+        by UNets that embed one. `controls` has one tuple for each row. Raises ValueError for anything else than the network was
+        made for.
         """
+        steered = latents
         if CONCAT in extra:
             latents, extra = _beside(latents, extra)
         self._check(latents, tokens, extra)
         weight = self.unet.conv_in.weight
+        added = self._sizes(pooled, extra, weight)
+        residuals = self._residuals(steered, timestep, tokens, added, controls)
         layout = torch.channels_last if _is_channels_last(weight) else torch.contiguous_format
         answer: Tensor = self.unet(
             latents.to(weight.device, weight.dtype, memory_format=layout),
             timestep.to(weight.device),
             encoder_hidden_states=tokens.to(weight.device, weight.dtype),
             class_labels=self._vector(extra, weight),
-            added_cond_kwargs=self._sizes(pooled, extra, weight),
+            added_cond_kwargs=added,
+            down_block_additional_residuals=residuals and [part.to(weight) for part in residuals.down],
+            mid_block_additional_residual=residuals and residuals.middle.to(weight),
             return_dict=False,
         )[0]
         return answer.to(latents.device, torch.float32, memory_format=torch.contiguous_format)
+
+    def _residuals(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        tokens: Tensor,
+        added: dict[str, Tensor] | None,
+        controls: Sequence[tuple[Control, ...]],
+    ) -> Residuals | None:
+        """What ControlNets add. Raises ValueError if there are controls, but no ControlNet is open."""
+        if not any(controls):
+            return None
+        if self.steering is None:
+            raise ValueError(
+                "the prompts have ControlNets, which are not open; open the denoiser together with its prompts"
+            )
+        return self.steering.residuals(latents, timestep, tokens=tokens, added=added, controls=controls)
 
     def _check(self, latents: Tensor, tokens: Tensor, extra: dict[str, Tensor]) -> None:
         config = self.unet.config

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
 
@@ -13,7 +14,11 @@ from torch import Tensor
 from graphflow.diffusion.masks import area_mask, latent_mask
 from graphflow.ports.conditioning import Conditioning, ConditioningEntry
 from graphflow.ports.control import Control
+from graphflow.ports.mask import Mask
 from graphflow.ports.model import NoiseSpec
+
+_MOST_REPEATS = 4
+"""How often the longest prompt of a batch may be repeated so that all have one length."""
 
 
 class Network(Protocol):
@@ -27,11 +32,11 @@ class Network(Protocol):
         tokens: Tensor,
         pooled: Tensor | None,
         extra: dict[str, Tensor],
-        controls: tuple[Control, ...] = (),
+        controls: Sequence[tuple[Control, ...]] = (),
     ) -> Tensor:
         """Prediction, float32, for latents `[batch, channels, height, width]` and conditioning of the same batch.
 
-        `controls` apply to the whole batch, their pictures and masks in its order.
+        `controls` has one tuple for each row of the batch, with pictures and masks of that row; it is empty where nothing steers.
         """
 
 
@@ -84,12 +89,17 @@ def schedule_share(timestep: Tensor, noise: NoiseSpec) -> float:
     return min(max(1 - float(timestep) / (noise.train_steps - 1), 0.0), 1.0)
 
 
+def is_within(share: float, start: float, end: float) -> bool:
+    """Whether a share of the schedule lies from `start` until before `end`, or up to the very end where `end` is 1."""
+    return start <= share and (share < end or end >= 1)
+
+
 def active_entries(conditioning: Conditioning, share: float, *, role: str) -> list[ConditioningEntry]:
     """Entries that apply at a share of the schedule: from `start` until before `end`, or to the very end where `end` is 1.
 
     Raises ValueError, naming the role, when none does.
     """
-    active = [entry for entry in conditioning.entries if entry.start <= share and (share < entry.end or entry.end >= 1)]
+    active = [entry for entry in conditioning.entries if is_within(share, entry.start, entry.end)]
     if not active:
         spans = ", ".join(f"{entry.start:g} to {entry.end:g}" for entry in conditioning.entries)
         raise ValueError(
@@ -99,19 +109,25 @@ def active_entries(conditioning: Conditioning, share: float, *, role: str) -> li
 
 
 def predict(network: Network, latents: Tensor, timestep: Tensor, entries: Sequence[ConditioningEntry]) -> list[Tensor]:
-    """The network's prediction for each entry; neighbours whose tensors have the same sizes share one batch, in order."""
+    """The network's prediction for each entry; neighbours whose tensors have the same sizes share one batch, in order.
+
+    Prompts of different lengths share one too where the network says that it has `unordered_tokens`: all tokens of a prompt twice,
+    or three times, are the same prompt to a softmax over them.
+    """
     batch = latents.shape[0]
     predictions: list[Tensor] = []
-    for _, neighbours in groupby(entries, key=_sizes):
-        group = list(neighbours)
+    for group in _batches(entries, mixes_lengths=getattr(network, "unordered_tokens", False)):
+        length = math.lcm(*(entry.tokens.shape[1] for entry in group))
+        controls = [row for entry in group for row in _control_rows(entry, batch)]
         stacked = network(
             latents.repeat(len(group), 1, 1, 1),
             timestep,
-            tokens=_stack((entry.tokens for entry in group), batch),
+            tokens=_stack((e.tokens.repeat(1, length // e.tokens.shape[1], 1) for e in group), batch),
             pooled=None
             if group[0].pooled is None
             else _stack((e.pooled for e in group if e.pooled is not None), batch),
             extra={name: _stack((entry.extra[name] for entry in group), batch) for name in group[0].extra},
+            controls=controls if any(controls) else (),
         )
         predictions += stacked.chunk(len(group))
     return predictions
@@ -146,9 +162,43 @@ def _weight(entry: ConditioningEntry, prediction: Tensor) -> Tensor:
     return weight.to(prediction)
 
 
+def _batches(entries: Sequence[ConditioningEntry], *, mixes_lengths: bool) -> Iterator[list[ConditioningEntry]]:
+    """Neighbours that can share a batch; prompts of different lengths only where they need not be repeated often."""
+    for _, neighbours in groupby(entries, key=_sizes):
+        group = list(neighbours)
+        lengths = [entry.tokens.shape[1] for entry in group]
+        if mixes_lengths and math.lcm(*lengths) <= _MOST_REPEATS * max(lengths):
+            yield group
+        else:
+            yield from (list(same) for _, same in groupby(group, key=lambda entry: entry.tokens.shape[1]))
+
+
 def _sizes(entry: ConditioningEntry) -> tuple[object, ...]:
+    """All sizes but the length of the prompt."""
     pooled = None if entry.pooled is None else entry.pooled.shape[1:]
-    return entry.tokens.shape[1:], pooled, tuple((name, value.shape[1:]) for name, value in sorted(entry.extra.items()))
+    return entry.tokens.shape[2:], pooled, tuple((name, value.shape[1:]) for name, value in sorted(entry.extra.items()))
+
+
+def _control_rows(entry: ConditioningEntry, batch: int) -> Iterator[tuple[Control, ...]]:
+    """The entry's controls for each latent, with its own pictures and masks; one picture serves all latents."""
+    for control in entry.controls:
+        for name, count in (
+            ("pictures", len(control.picture)),
+            ("masks", len(control.mask.values) if control.mask else 1),
+        ):
+            if count not in (1, batch):
+                raise ValueError(f"a ControlNet with {count} {name} does not fit {batch} latents; use 1 or {batch}")
+    for row in range(batch):
+        yield tuple(_of_row(control, row) for control in entry.controls)
+
+
+def _of_row(control: Control, row: int) -> Control:
+    picture, mask = control.picture, control.mask
+    if len(picture) > 1:
+        picture = picture[row : row + 1]
+    if mask is not None and len(mask.values) > 1:
+        mask = Mask(mask.values[row : row + 1])
+    return replace(control, picture=picture, mask=mask)
 
 
 def _stack(tensors: Iterable[Tensor], batch: int) -> Tensor:

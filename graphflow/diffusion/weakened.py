@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +57,7 @@ class PerturbedAttention:
         tokens: Tensor,
         pooled: Tensor | None,
         extra: dict[str, Tensor],
-        controls: tuple[Control, ...] = (),
+        controls: Sequence[tuple[Control, ...]] = (),
     ) -> Tensor:
         """The weakened prediction, float32, of the latents' shape."""
         with self._switched_off():

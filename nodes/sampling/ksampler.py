@@ -62,9 +62,9 @@ class KSampler(Node):
         noise = diffusion.draw_noise(self.latent.samples.shape, generator)
         if not self.add_noise:
             _skip_draws(schedule, noise, generator)
-        with ctx.models.use(self.denoiser) as unet:
+        with diffusion.opened_network(ctx.models, self.denoiser, [self.positive, self.negative]) as network:
             guider = diffusion.CfgGuider(
-                diffusion.UNetDenoiser(unet),
+                network,
                 self._sized(self.positive),
                 None if self.negative is None else self._sized(self.negative, is_negative=True),
                 scale=self.guidance,

@@ -23,7 +23,14 @@ class Echo:
         self.batches: list[int] = []
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, *, tokens: Tensor, pooled: Tensor | None, extra: dict[str, Tensor]
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        *,
+        tokens: Tensor,
+        pooled: Tensor | None,
+        extra: dict[str, Tensor],
+        controls: object = (),
     ) -> Tensor:
         self.batches.append(len(latents))
         assert len(tokens) == len(latents)

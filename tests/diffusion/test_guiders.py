@@ -41,7 +41,14 @@ class Shouting:
         self.batches: list[int] = []
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, *, tokens: Tensor, pooled: Tensor | None, extra: dict[str, Tensor]
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        *,
+        tokens: Tensor,
+        pooled: Tensor | None,
+        extra: dict[str, Tensor],
+        controls: object = (),
     ) -> Tensor:
         self.batches.append(len(latents))
         return latents * tokens.mean(dim=(1, 2)).reshape(-1, 1, 1, 1) * self.loudness

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +35,7 @@ from graphflow.models.detect import detect
 from graphflow.models.loaders import load_part
 from graphflow.models.loaders.stable_diffusion import to_original
 from graphflow.ports import Conditioning, ConditioningEntry, NoiseSpec
+from graphflow.ports.control import Control
 from tests.parity.cases import Case, Comparison
 
 PARTS = ("unet", "vae", "text_encoder")
@@ -108,10 +110,19 @@ class Recording:
     predictions: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, *, tokens: Tensor, pooled: Tensor | None, extra: dict[str, Tensor]
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        *,
+        tokens: Tensor,
+        pooled: Tensor | None,
+        extra: dict[str, Tensor],
+        controls: Sequence[tuple[Control, ...]] = (),
     ) -> Tensor:
         self.latents = latents
-        self.predictions = self.network(latents, timestep, tokens=tokens, pooled=pooled, extra=extra)
+        self.predictions = self.network(
+            latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls
+        )
         return self.predictions
 
 
