@@ -2,7 +2,7 @@
 
 The pieces are separate, and any family can combine them:
 
-    conditioner   text.encode_prompt, text_sdxl             prompt -> Conditioning
+    conditioner   prompt_syntax, prompts, text_sdxl         prompt -> Conditioning
     network       denoise.UNetDenoiser                      latents, timestep, tokens -> prediction
     guider        guidance.CfgGuider, guiders               network + prompts -> one prediction
     schedule      schedules.make_schedule                   which timesteps and noise levels to visit
@@ -18,6 +18,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from graphflow.diffusion.picture_sizes import Anchor, Filter, Fit, Sides
+from graphflow.diffusion.prompt_syntax import TimedPrompt, Weighting, escape_prompt, literal_prompt, parse_prompt
 from graphflow.diffusion.samplers import (
     SAMPLER_NAMES,
     SAMPLERS,
@@ -31,6 +33,7 @@ from graphflow.diffusion.samplers import (
 from graphflow.diffusion.sizes import latent_size, nearest_multiple
 
 if TYPE_CHECKING:
+    from graphflow.diffusion.alpha import blending_pixels, colour_values, filled, flattened, with_alpha
     from graphflow.diffusion.batches import same_batch
     from graphflow.diffusion.canny import CannyMethod, canny_edges
     from graphflow.diffusion.compositing import composite, paste
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     )
     from graphflow.diffusion.images import pil_from_pixels, pixels_from_pil
     from graphflow.diffusion.inpainting import KeptOutside
+    from graphflow.diffusion.latent_space import check_latent_space, space_of
     from graphflow.diffusion.levels import (
         beta_sigmas,
         ddpm_sigmas,
@@ -72,6 +76,8 @@ if TYPE_CHECKING:
     from graphflow.diffusion.network import OpenedNetwork, opened_network
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
     from graphflow.diffusion.preview import SD15_PROJECTION, preview_image
+    from graphflow.diffusion.prompts import prompt_chunks, read_timed_prompt, timed_conditioning, weighed
+    from graphflow.diffusion.resizing import cut, placed, resized, resized_to
     from graphflow.diffusion.sampling import Model, OnStep, sample
     from graphflow.diffusion.scalings import (
         SCALINGS,
@@ -86,7 +92,14 @@ if TYPE_CHECKING:
         velocity_scaling,
     )
     from graphflow.diffusion.schedules import Schedule, custom_schedule, make_schedule
-    from graphflow.diffusion.text import EncodedTokens, encode_prompt, encode_tokens, prompt_length, token_ids
+    from graphflow.diffusion.text import (
+        EncodedTokens,
+        encode_prompt,
+        encode_tokens,
+        prompt_length,
+        read_plain,
+        token_ids,
+    )
     from graphflow.diffusion.text_sdxl import (
         PictureSizes,
         join_encoders,
@@ -121,6 +134,8 @@ if TYPE_CHECKING:
 _MODULE_OF: dict[str, str] = {
     name: module
     for module, names in {
+        "alpha": "blending_pixels colour_values filled flattened with_alpha",
+        "resizing": "cut placed resized resized_to",
         "canny": "CannyMethod canny_edges",
         "controlnet": "Residuals Steering",
         "denoise": "UNetDenoiser",
@@ -128,6 +143,7 @@ _MODULE_OF: dict[str, str] = {
         "guidance": "CfgGuider Network cfg",
         "images": "pil_from_pixels pixels_from_pil",
         "inpainting": "KeptOutside",
+        "latent_space": "check_latent_space space_of",
         "batches": "same_batch",
         "compositing": "composite paste",
         "mask_edges": "FeatherSide blur_mask feather_mask grow_mask shrink_mask",
@@ -136,9 +152,10 @@ _MODULE_OF: dict[str, str] = {
         "network": "OpenedNetwork opened_network",
         "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
         "preview": "SD15_PROJECTION preview_image",
+        "prompts": "prompt_chunks read_timed_prompt timed_conditioning weighed",
         "sampling": "Model OnStep sample",
         "schedules": "Schedule custom_schedule make_schedule",
-        "text": "EncodedTokens encode_prompt encode_tokens prompt_length token_ids",
+        "text": "EncodedTokens encode_prompt encode_tokens prompt_length read_plain token_ids",
         "frame_guidance": "FrameGuider linear_scales orbit_scales trapezoid_scales triangle_scales",
         "guiders": "DualGuider PerpendicularGuider RangedGuider RescaledGuider "
         "WeakenedGuider away_from dual perpendicular rescaled",
@@ -161,6 +178,7 @@ __all__ = [
     "SCALINGS",
     "SCHEDULE_NAMES",
     "SD15_PROJECTION",
+    "Anchor",
     "CannyMethod",
     "CfgGuider",
     "Coefficients",
@@ -168,6 +186,8 @@ __all__ = [
     "DualGuider",
     "EncodedTokens",
     "FeatherSide",
+    "Filter",
+    "Fit",
     "FrameGuider",
     "KeptOutside",
     "Model",
@@ -187,24 +207,31 @@ __all__ = [
     "Scaling",
     "Schedule",
     "ScheduleName",
+    "Sides",
     "Spacing",
     "Steering",
     "TableDenoiser",
+    "TimedPrompt",
     "UNetDenoiser",
     "WeakenedGuider",
+    "Weighting",
     "add_noise",
     "alphas_cumprod",
     "area_mask",
     "away_from",
     "beta_sigmas",
     "betas",
+    "blending_pixels",
     "blur_mask",
     "canny_edges",
     "cfg",
+    "check_latent_space",
     "clean_estimate",
+    "colour_values",
     "composite",
     "constant_sigmas",
     "custom_schedule",
+    "cut",
     "ddpm_sigmas",
     "decode_latents",
     "decode_raw",
@@ -220,10 +247,13 @@ __all__ = [
     "encode_tokens",
     "epsilon_scaling",
     "epsilon_weight",
+    "escape_prompt",
     "even_weight",
     "exponential_sigmas",
     "feather_mask",
+    "filled",
     "find_sampler",
+    "flattened",
     "grow_mask",
     "join_encoders",
     "karras_sigmas",
@@ -233,22 +263,30 @@ __all__ = [
     "latent_size",
     "left_latents",
     "linear_scales",
+    "literal_prompt",
     "lognormal_sigmas",
     "make_schedule",
     "nearest_multiple",
     "opened_network",
     "orbit_scales",
+    "parse_prompt",
     "paste",
     "perpendicular",
     "pil_from_pixels",
     "pixels_from_pil",
+    "placed",
     "posterior",
     "preview_image",
+    "prompt_chunks",
     "prompt_length",
+    "read_plain",
     "read_prompt",
+    "read_timed_prompt",
     "read_tokens",
     "rectangle_mask",
     "rescaled",
+    "resized",
+    "resized_to",
     "resumed_latents",
     "same_batch",
     "sample",
@@ -256,8 +294,10 @@ __all__ = [
     "sdxl_vector",
     "shrink_mask",
     "sigma_table",
+    "space_of",
     "start_latents",
     "table_sigmas",
+    "timed_conditioning",
     "to_model_range",
     "to_pixels",
     "token_ids",
@@ -266,6 +306,8 @@ __all__ = [
     "velocity_edm_scaling",
     "velocity_scaling",
     "velocity_weight",
+    "weighed",
+    "with_alpha",
     "with_own_sizes",
     "without_text",
 ]

@@ -22,5 +22,7 @@ class Latent(PortType):
     """Picture pixels per latent pixel along one side."""
     noise_mask: Mask | None = None
     """Where a sampler may change the latent, in picture or latent size; None means everywhere."""
+    space: str = ""
+    """Whose autoencoder's space it is in: `sd`, `sdxl`...; empty for a latent that is empty itself, which fits every model."""
 
     color: ClassVar[str] = "#f06292"

@@ -14,7 +14,8 @@ class VaeDecode(Node):
     """The autoencoder of the model that made it."""
 
     def run(self, ctx: NodeContext) -> Image:
-        """As many pictures as the latent has."""
+        """As many pictures as the latent has. Raises ValueError for an autoencoder of another family."""
+        diffusion.check_latent_space(self.latent, self.vae)
         with ctx.models.use(self.vae) as vae:
             pixels = diffusion.decode_latents(
                 vae,

@@ -30,4 +30,6 @@ class VaeEncode(Node):
                 shift_factor=self.vae.shift_factor,
                 noise=diffusion.draw_noise(shape, ctx.generator(self.seed)) if self.draw else None,
             )
-        return Latent(samples, reduction=self.vae.reduction, noise_mask=self.noise_mask)
+        return Latent(
+            samples, reduction=self.vae.reduction, noise_mask=self.noise_mask, space=diffusion.space_of(self.vae)
+        )

@@ -23,6 +23,8 @@ class DiffusionFamily:
     noise: NoiseSpec
     open_clip: frozenset[str] = frozenset()
     """Text encoders that OpenCLIP trained: they use GELU, and pad prompts with token 0."""
+    latent_space: str = "sd"
+    """Families that share an autoencoder share its latents, and this name for them."""
 
 
 HEAD_WIDTH = 64
@@ -38,10 +40,24 @@ SD2 = DiffusionFamily(
     frozenset({"text_encoder"}),
 )
 SDXL = DiffusionFamily(
-    "sdxl", "Stable Diffusion XL, any size", None, 128, 0.13025, NoiseSpec(), frozenset({"text_encoder_2"})
+    "sdxl",
+    "Stable Diffusion XL, any size",
+    None,
+    128,
+    0.13025,
+    NoiseSpec(),
+    frozenset({"text_encoder_2"}),
+    latent_space="sdxl",
 )
 SDXL_REFINER = DiffusionFamily(
-    "sdxl_refiner", "Stable Diffusion XL refiner", None, 128, 0.13025, NoiseSpec(), frozenset({"text_encoder_2"})
+    "sdxl_refiner",
+    "Stable Diffusion XL refiner",
+    None,
+    128,
+    0.13025,
+    NoiseSpec(),
+    frozenset({"text_encoder_2"}),
+    latent_space="sdxl",
 )
 
 DIFFUSION_FAMILIES = (SD15, SD2, SDXL, SDXL_REFINER)
