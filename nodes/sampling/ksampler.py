@@ -1,6 +1,7 @@
 """From noise to a latent."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import graphflow.diffusion as diffusion
@@ -48,6 +49,7 @@ class KSampler(Node):
 
     def run(self, ctx: NodeContext) -> Latent:
         """Raises ValueError for settings that contradict each other and for parts that do not fit together."""
+        diffusion.check_latent_space(self.latent, self.denoiser)
         schedule = diffusion.make_schedule(
             self.denoiser.noise,
             self.sampler,
@@ -78,7 +80,9 @@ class KSampler(Node):
                 on_step=_reports(ctx, schedule.calls),
                 keep=self._kept(noise),
             )
-        return Latent(diffusion.left_latents(samples, schedule), self.latent.reduction, self.latent.noise_mask)
+        return replace(
+            self.latent, samples=diffusion.left_latents(samples, schedule), space=diffusion.space_of(self.denoiser)
+        )
 
     def _sized(self, conditioning: Conditioning, *, is_negative: bool = False) -> Conditioning:
         """The prompts with the picture's size, which some families take."""
