@@ -45,6 +45,7 @@ from graphflow.ports import (
     PortType,
     Table,
     TextEncoder,
+    TextualInversionPatch,
     Vae,
     Video,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "Slider",
     "Table",
     "TextEncoder",
+    "TextualInversionPatch",
     "Vae",
     "Video",
     "Widget",

@@ -38,7 +38,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Adapter:
-    """A LoRA file as its headers describe it."""
+    """A file that changes a model, a LoRA or a learned word, as its headers describe it."""
 
     file: str
     """Name in the model catalogue."""
@@ -55,9 +55,9 @@ class ModelService(Protocol):
         """Family and parts of a model file, from its headers; reads no weights. Raises ModelError."""
 
     def inspect_adapter(self, file: str, bases: Sequence[ModelRecipe] = (), kind: str = "loras") -> Adapter:
-        """What a LoRA file changes, from its headers; reads no weights.
+        """What a LoRA file changes, from its headers; of the kind `embeddings`, the text encoders that a learned word fits.
 
-        Raises ModelError for a file that is missing, damaged or no LoRA, ModelMismatch if a key does not fit the models in `bases`.
+        Raises ModelError for a file that is missing, damaged or of another kind, ModelMismatch if it does not fit the models in `bases`.
         """
 
     def use(self, recipe: ModelRecipe) -> AbstractContextManager[Any]:
@@ -83,6 +83,9 @@ class ArtifactService(Protocol):
 
     def input_path(self, name: str) -> Path:
         """Path of an input file: in the input folder, else relative to the workflow's folder, else as given. Raises InputFileError."""
+
+    def input_folder(self, name: str) -> Path:
+        """Path of a folder of input files, looked for in the same places. Raises InputFileError."""
 
 
 class NodeContext(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,18 +25,36 @@ class EncodedTokens:
     """`[batch, width]`, float32: the hidden state of the end token in the last layer."""
 
 
+ReadTokens = Callable[..., EncodedTokens]
+"""`encode_tokens`, or `text_sdxl.read_tokens` for the encoders of Stable Diffusion XL."""
+
+
 def encode_prompt(
     encoder: Any, tokenizer: Any, prompt: str, *, clip_skip: int = 0, log: logging.Logger | None = None
 ) -> Conditioning:
-    """One prompt as conditioning, on the CPU. A prompt that is too long is cut, with a warning that names the words left out.
+    """One prompt as conditioning, on the CPU; every sign in it is text.
 
-    `clip_skip` is the number of last layers to leave out. Raises ValueError when the encoder has no more layers than that.
+    A prompt that is too long is cut, with a warning. `clip_skip` is the number of last layers to leave out. Raises ValueError when the encoder
+    has no more layers than that.
     """
+    encoded = read_plain(encoder, tokenizer, prompt, read=encode_tokens, clip_skip=clip_skip, log=log)
+    return Conditioning((ConditioningEntry(encoded.hidden.cpu(), pooled=encoded.pooled.cpu()),))
+
+
+def read_plain(
+    encoder: Any,
+    tokenizer: Any,
+    prompt: str,
+    *,
+    read: ReadTokens,
+    clip_skip: int = 0,
+    log: logging.Logger | None = None,
+) -> EncodedTokens:
+    """One prompt as a text encoder reads it; what is too long is cut, with a warning that names the words left out."""
     ids, left_out = token_ids(tokenizer, prompt, length=prompt_length(encoder, tokenizer))
     if left_out:
         (log or _log).warning('the prompt is longer than the text encoder reads; left out: "%s"', left_out)
-    encoded = encode_tokens(encoder, ids, clip_skip=clip_skip)
-    return Conditioning((ConditioningEntry(encoded.hidden.cpu(), pooled=encoded.pooled.cpu()),))
+    return read(encoder, ids, clip_skip=clip_skip)
 
 
 def prompt_length(encoder: Any, tokenizer: Any) -> int:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from graphflow.diffusion.embeddings import embed_numbers
-from graphflow.diffusion.text import EncodedTokens, prompt_length, token_ids
+from graphflow.diffusion.text import EncodedTokens, read_plain
 from graphflow.ports.conditioning import Conditioning, ConditioningEntry
 
 TIME_IDS = "time_ids"
@@ -27,8 +27,6 @@ AESTHETIC_SCORE = 6.0
 """What the refiner is told of good pictures, on a scale from 0 to 10."""
 NEGATIVE_AESTHETIC_SCORE = 2.5
 """What it is told of those to guide away from."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,7 @@ def read_prompt(
 
     Raises ValueError when the encoder has no layer left after `clip_skip`.
     """
-    ids, left_out = token_ids(tokenizer, prompt, length=prompt_length(encoder, tokenizer))
-    if left_out:
-        (log or _log).warning('the prompt is longer than the text encoder reads; left out: "%s"', left_out)
-    return read_tokens(encoder, ids, clip_skip=clip_skip)
+    return read_plain(encoder, tokenizer, prompt, read=read_tokens, clip_skip=clip_skip, log=log)
 
 
 @torch.no_grad()

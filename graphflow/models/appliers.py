@@ -2,5 +2,6 @@
 
 from graphflow.models.lora.patch import apply_loras
 from graphflow.models.patches import PATCHES
+from graphflow.models.textual_inversion import apply_words
 
-__all__ = ["PATCHES", "apply_loras"]
+__all__ = ["PATCHES", "apply_loras", "apply_words"]

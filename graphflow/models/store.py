@@ -101,19 +101,16 @@ class ModelStore:
         return Checkpoint(file, description.family, description.layout, recipes)
 
     def inspect_adapter(self, file: str, bases: Sequence[ModelRecipe] = (), kind: str = "loras") -> Adapter:
-        """What a LoRA file changes, from its headers; reads no weights.
+        """What a LoRA file changes, from its headers; of the kind `embeddings`, the text encoders that a learned word fits.
 
-        Raises ModelError for a file that is missing, damaged or no LoRA, ModelMismatch if a key does not fit the models in `bases`.
+        Raises ModelError for a file that is missing, damaged or of another kind, ModelMismatch if it does not fit the models in `bases`.
         """
-        from graphflow.models.lora.adapter import read_lora
-        from graphflow.models.lora.targets import check_fits
-
         path = self.catalog.resolve(file, kind)
         fingerprint = self.fingerprints.of_model(path)
-        lora = read_lora(path)
-        check_fits(lora, [(base, self.describe(base)) for base in bases])
+        described = [(base, self.describe(base)) for base in bases]
+        parts = _word_parts(path, described) if kind == "embeddings" else _lora_parts(path, described)
         self._state.paths[file, fingerprint] = path
-        return Adapter(file, fingerprint, lora.parts)
+        return Adapter(file, fingerprint, parts)
 
     @contextmanager
     def use(self, recipe: ModelRecipe) -> Iterator[Any]:
@@ -205,6 +202,21 @@ class ModelStore:
                 channels_last=wants_channels_last(device_kind(device.type), precision),
             ),
         )
+
+
+def _lora_parts(path: Path, bases: Sequence[tuple[ModelRecipe, ModelDescription]]) -> tuple[str, ...]:
+    from graphflow.models.lora.adapter import read_lora
+    from graphflow.models.lora.targets import check_fits
+
+    lora = read_lora(path)
+    check_fits(lora, bases)
+    return lora.parts
+
+
+def _word_parts(path: Path, bases: Sequence[tuple[ModelRecipe, ModelDescription]]) -> tuple[str, ...]:
+    from graphflow.models.textual_inversion import fitting_parts
+
+    return fitting_parts(path, bases)
 
 
 class _State:

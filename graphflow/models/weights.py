@@ -81,8 +81,16 @@ def read_torch_file(path: Path) -> dict[str, Tensor]:
 
     Raises UnsafeModelFile if the file holds other objects than tensors and plain values, ModelError if it is damaged.
     """
+    return _tensors(path, read_torch_content(path))
+
+
+def read_torch_content(path: Path) -> Any:  # tensors and plain values in whatever containers the writer chose
+    """What a `torch.save` file holds, its tensors mapped into memory.
+
+    Raises UnsafeModelFile if that is other objects than tensors and plain values, ModelError if the file is damaged.
+    """
     try:
-        content = torch.load(path, map_location="cpu", mmap=zipfile.is_zipfile(path), weights_only=True)
+        return torch.load(path, map_location="cpu", mmap=zipfile.is_zipfile(path), weights_only=True)
     except (
         pickle.UnpicklingError,
         EOFError,
@@ -100,7 +108,6 @@ def read_torch_file(path: Path) -> dict[str, Tensor]:
         ) from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    return _tensors(path, content)
 
 
 def _tensors(path: Path, content: Any) -> dict[str, Tensor]:

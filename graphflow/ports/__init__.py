@@ -9,7 +9,17 @@ from graphflow.ports.image import Image
 from graphflow.ports.instance import Instance
 from graphflow.ports.latent import Latent
 from graphflow.ports.mask import Mask
-from graphflow.ports.model import ControlNet, Denoiser, LoraPatch, ModelRecipe, NoiseSpec, Patch, TextEncoder, Vae
+from graphflow.ports.model import (
+    ControlNet,
+    Denoiser,
+    LoraPatch,
+    ModelRecipe,
+    NoiseSpec,
+    Patch,
+    TextEncoder,
+    TextualInversionPatch,
+    Vae,
+)
 from graphflow.ports.table import Table
 from graphflow.ports.video import Video
 
@@ -33,6 +43,7 @@ __all__ = [
     "PortType",
     "Table",
     "TextEncoder",
+    "TextualInversionPatch",
     "Vae",
     "Video",
 ]

@@ -57,6 +57,19 @@ class LoraPatch(Patch):
 
 
 @dataclass(frozen=True)
+class TextualInversionPatch(Patch):
+    """A learned word of a text encoder (Gal et al., arXiv 2208.01618)."""
+
+    file: str
+    """Name in the model catalogue."""
+    fingerprint: str
+    word: str
+    """How prompts call it."""
+    part: str = "text_encoder"
+    """Which text encoder's vectors to take from a file that has them for two."""
+
+
+@dataclass(frozen=True)
 class ModelRecipe(PortType):
     """A part of a model file, and what is patched onto it."""
 

@@ -39,13 +39,26 @@ def test_clip_skip_beyond_the_layers_is_refused(ctx: FakeContext, text_encoder: 
         run_node(EncodeText(text_encoder=text_encoder, clip_skip=2), ctx)
 
 
-def test_a_prompt_that_is_too_long_is_cut_with_a_warning(
+def test_without_syntax_a_prompt_that_is_too_long_is_cut_with_a_warning(
     ctx: FakeContext, text_encoder: TextEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    run_node(EncodeText(text_encoder=text_encoder, text="a red circle on sand a blue circle"), ctx)
+    node = EncodeText(text_encoder=text_encoder, text="a red circle on sand a blue circle", syntax=False)
+    (entry,) = run_node(node, ctx)["conditioning"].entries
+    assert entry.tokens.shape == (1, 8, 16)
     assert "left out" in caplog.text
     assert "blue circle" in caplog.text
+
+
+def test_a_long_prompt_is_read_in_chunks(
+    ctx: FakeContext, text_encoder: TextEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    (entry,) = run_node(EncodeText(text_encoder=text_encoder, text="a red circle on sand a blue circle"), ctx)[
+        "conditioning"
+    ].entries
+    assert entry.tokens.shape == (1, 16, 16)
+    assert caplog.text == ""
 
 
 def test_text_is_handed_on() -> None:
