@@ -137,6 +137,15 @@ class FakeArtifacts:
             f"the input file {name!r} is neither in {self.folder} nor in the working folder; write it first."
         )
 
+    def input_folder(self, name: str) -> Path:
+        """Path of a folder of input files: in the folder, else as given. Raises InputFileError."""
+        for path in (self.folder / name, Path(name)):
+            if path.is_dir():
+                return path
+        raise InputFileError(
+            f"the folder {name!r} is neither in {self.folder} nor in the working folder; make it first."
+        )
+
     def _write(self, data: bytes, suffix: str, media_type: str, prefix: str) -> tuple[str, str, int, str]:
         digest = blake3(data).hexdigest()
         name = f"{prefix}_{digest[:8]}{suffix}".removeprefix("_")

@@ -62,9 +62,9 @@ class ModelFile(FileKind):
 
 @dataclass(frozen=True)
 class InputFile(FileKind):
-    """A file that the user brings: `Annotated[str, InputFile("image")]`."""
+    """A file that the user brings: `Annotated[str, InputFile("image")]`. A `folder` counts by which files lie in it, and since when."""
 
-    media: Literal["image", "mask", "video", "audio", "text", "any"] = "any"
+    media: Literal["image", "mask", "video", "audio", "text", "folder", "any"] = "any"
 
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED), SeedField()]

@@ -53,6 +53,10 @@ class RunArtifacts:
         """Path of an input file. Raises InputFileError."""
         return self._files.input_path(name, self._folder)
 
+    def input_folder(self, name: str) -> Path:
+        """Path of a folder of input files. Raises InputFileError."""
+        return self._files.input_folder(name, self._folder)
+
 
 @dataclass(frozen=True, slots=True)
 class RunScope:

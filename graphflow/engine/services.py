@@ -88,10 +88,13 @@ class FileFingerprints(Protocol):
     """Content digests of the files that inputs name."""
 
     def fingerprint(self, schema: InputSchema, name: str, folder: Path) -> str:
-        """Digest of the file's content. Raises ModelNotFound or InputFileError."""
+        """Digest of the file's content, or of what lies in the folder. Raises ModelNotFound or InputFileError."""
 
     def input_path(self, name: str, folder: Path) -> Path:
         """Path of an input file. Raises InputFileError."""
+
+    def input_folder(self, name: str, folder: Path) -> Path:
+        """Path of a folder of input files. Raises InputFileError."""
 
 
 @dataclass(frozen=True)

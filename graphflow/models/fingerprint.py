@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ _SETTLED_NS = 100_000_000
 """A file changed less than this long ago could change again within one tick of the file system's clock: not remembered yet."""
 
 _THREADED_BYTES = 4 * 2**20
-"""From this size on, blake3 maps the file and uses all cores."""
+"""From this size on, a file is read in pieces, and blake3 uses all cores."""
+_PIECE_BYTES = 16 * 2**20
 
 
 class Fingerprints:
@@ -44,6 +46,18 @@ class Fingerprints:
         except OSError as error:
             raise InputFileError(f"{path} cannot be read: {error.strerror or error}") from error
 
+    def of_listing(self, folder: Path) -> str:
+        """Digest of which files lie in a folder, however deep, their sizes and when they were changed; reads none of them."""
+        hasher = blake3()
+        for file in sorted(_files_in(folder)):
+            try:
+                stat = file.stat()
+            except OSError:
+                continue  # a link that leads nowhere, or a file that went away just now
+            name = file.relative_to(folder).as_posix()
+            hasher.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+        return hasher.hexdigest()
+
     def of_model(self, path: Path) -> str:
         """Digest of all that decides what a model is: its folder, or the file, its shards and its configuration."""
         if path.is_dir():
@@ -54,14 +68,7 @@ class Fingerprints:
         return _combined([(file.name, self.of(file)) for file in files])
 
     def _of_folder(self, folder: Path) -> str:
-        found: list[tuple[str, str]] = []
-        for parent, folders, names in os.walk(folder):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                if not name.startswith("."):
-                    file = Path(parent, name)
-                    found.append((file.relative_to(folder).as_posix(), self._of_file(file)))
-        return _combined(found)
+        return _combined([(file.relative_to(folder).as_posix(), self._of_file(file)) for file in _files_in(folder)])
 
     def _of_file(self, path: Path) -> str:
         stat = path.stat()
@@ -103,6 +110,13 @@ class Fingerprints:
             ) from error
 
 
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Files of a folder and its subfolders, hidden ones left out."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
+
+
 def _read_table(table: Path | None) -> dict[str, list[Any]]:
     """Entries of the table; a missing or damaged table is an empty one."""
     if table is None:
@@ -117,9 +131,15 @@ def _read_table(table: Path | None) -> dict[str, list[Any]]:
 
 
 def _digest(path: Path, size: int) -> str:
-    if size >= _THREADED_BYTES:
-        return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
-    return blake3(path.read_bytes()).hexdigest()
+    """Digest of a file, which is read and not mapped: the pages of a mapped file count as this process's memory."""
+    if size < _THREADED_BYTES:
+        return blake3(path.read_bytes()).hexdigest()
+    hasher = blake3(max_threads=blake3.AUTO)
+    piece = memoryview(bytearray(_PIECE_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(piece):
+            hasher.update(piece[:count])
+    return hasher.hexdigest()
 
 
 def _combined(entries: list[tuple[str, str]]) -> str:

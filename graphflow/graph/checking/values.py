@@ -118,7 +118,7 @@ class InputCheck:
         if port.file_kind != "InputFile" or not isinstance(name, str) or folder == self._folder or "\0" in name:
             return name
         file = folder / name
-        return Path(os.path.relpath(file, self._folder)).as_posix() if name and file.is_file() else name
+        return Path(os.path.relpath(file, self._folder)).as_posix() if name and file.exists() else name
 
     def _add(
         self, node: FlatNode, name: str, message: str, *, code: str, value: Any = None, accepted: str = ""
