@@ -16,6 +16,7 @@ from torch import Tensor
 
 from graphflow.errors import ModelError
 from graphflow.models.headers import TensorHeader, holds_pickle, needs_pickle
+from graphflow.models.pages import drop_pages
 
 SAFETENSORS_NAMES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
@@ -59,6 +60,11 @@ class WeightReader:
                 f'{header.file} has changed while it was loaded: "{header.name}" has another shape; run again'
             )
         return tensor
+
+    def release(self, header: TensorHeader) -> None:
+        """Let the mapped pages of a tensor go that has been copied, so that it does not stand in memory twice."""
+        if header.file in self._files:
+            drop_pages(self._tensor(header))
 
     def _tensor(self, header: TensorHeader) -> Tensor:
         path = header.file

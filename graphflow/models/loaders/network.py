@@ -49,11 +49,13 @@ def load_part(
     described = part_of(description, part)
     network = build_network(description.family, part, described.config)
     sources = _matched(description, part, described, network)
+    weights: dict[str, Tensor] = {}
     with WeightReader() as reader:
-        weights = {
-            name: _placed(reader.read(source), wanted, dtype=dtype, device=device, channels_last=channels_last)
-            for name, (source, wanted) in sources.items()
-        }
+        for name, (source, wanted) in sources.items():
+            mapped = reader.read(source)
+            weights[name] = _placed(mapped, wanted, dtype=dtype, device=device, channels_last=channels_last)
+            if weights[name].data_ptr() != mapped.data_ptr():
+                reader.release(source)
     network.load_state_dict(weights, strict=True, assign=True)
     with torch.device("cpu"):
         LOADERS[description.family].fill_buffers(part, network)
