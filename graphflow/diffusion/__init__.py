@@ -31,12 +31,24 @@ from graphflow.diffusion.samplers import (
     find_sampler,
 )
 from graphflow.diffusion.sizes import latent_size, nearest_multiple
+from graphflow.diffusion.text_choices import choose_text
 
 if TYPE_CHECKING:
     from graphflow.diffusion.alpha import blending_pixels, colour_values, filled, flattened, with_alpha
     from graphflow.diffusion.batches import same_batch
     from graphflow.diffusion.canny import CannyMethod, canny_edges
     from graphflow.diffusion.compositing import composite, paste
+    from graphflow.diffusion.conditionings import (
+        averaged,
+        combined,
+        concatenated,
+        during,
+        in_area,
+        in_mask,
+        with_extra,
+        with_strength,
+        zeroed,
+    )
     from graphflow.diffusion.controlnet import Residuals, Steering
     from graphflow.diffusion.denoise import UNetDenoiser
     from graphflow.diffusion.forward import add_noise, alphas_cumprod, betas, clean_estimate, sigma_table
@@ -61,7 +73,7 @@ if TYPE_CHECKING:
     )
     from graphflow.diffusion.images import pil_from_pixels, pixels_from_pil
     from graphflow.diffusion.inpainting import KeptOutside
-    from graphflow.diffusion.latent_space import check_latent_space, space_of
+    from graphflow.diffusion.latent_space import check_latent_space, space_of, vae_of_family
     from graphflow.diffusion.levels import (
         beta_sigmas,
         ddpm_sigmas,
@@ -75,8 +87,8 @@ if TYPE_CHECKING:
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.network import OpenedNetwork, opened_network
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
-    from graphflow.diffusion.preview import SD15_PROJECTION, preview_image
-    from graphflow.diffusion.prompts import prompt_chunks, read_timed_prompt, timed_conditioning, weighed
+    from graphflow.diffusion.preview import PROJECTIONS, fit_projection, preview_image, projection_of
+    from graphflow.diffusion.prompts import count_tokens, prompt_tokens, read_timed_prompt, timed_conditioning, weighed
     from graphflow.diffusion.resizing import cut, placed, resized, resized_to
     from graphflow.diffusion.sampling import Model, OnStep, sample
     from graphflow.diffusion.scalings import (
@@ -101,6 +113,7 @@ if TYPE_CHECKING:
         token_ids,
     )
     from graphflow.diffusion.text_sdxl import (
+        TIME_IDS,
         PictureSizes,
         join_encoders,
         read_prompt,
@@ -138,12 +151,13 @@ _MODULE_OF: dict[str, str] = {
         "resizing": "cut placed resized resized_to",
         "canny": "CannyMethod canny_edges",
         "controlnet": "Residuals Steering",
+        "conditionings": "averaged combined concatenated during in_area in_mask with_extra with_strength zeroed",
         "denoise": "UNetDenoiser",
         "forward": "add_noise alphas_cumprod betas clean_estimate sigma_table",
         "guidance": "CfgGuider Network cfg",
         "images": "pil_from_pixels pixels_from_pil",
         "inpainting": "KeptOutside",
-        "latent_space": "check_latent_space space_of",
+        "latent_space": "check_latent_space space_of vae_of_family",
         "batches": "same_batch",
         "compositing": "composite paste",
         "mask_edges": "FeatherSide blur_mask feather_mask grow_mask shrink_mask",
@@ -151,8 +165,8 @@ _MODULE_OF: dict[str, str] = {
         "masks": "area_mask latent_mask",
         "network": "OpenedNetwork opened_network",
         "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
-        "preview": "SD15_PROJECTION preview_image",
-        "prompts": "prompt_chunks read_timed_prompt timed_conditioning weighed",
+        "preview": "PROJECTIONS fit_projection preview_image projection_of",
+        "prompts": "count_tokens prompt_tokens read_timed_prompt timed_conditioning weighed",
         "sampling": "Model OnStep sample",
         "schedules": "Schedule custom_schedule make_schedule",
         "text": "EncodedTokens encode_prompt encode_tokens prompt_length read_plain token_ids",
@@ -165,7 +179,7 @@ _MODULE_OF: dict[str, str] = {
         "training_noise": "constant_sigmas edm_weight epsilon_weight "
         "even_weight lognormal_sigmas table_sigmas velocity_weight",
         "weakened": "PerturbedAttention",
-        "text_sdxl": "PictureSizes join_encoders read_prompt read_tokens sdxl_conditioning sdxl_vector "
+        "text_sdxl": "TIME_IDS PictureSizes join_encoders read_prompt read_tokens sdxl_conditioning sdxl_vector "
         "with_own_sizes without_text",
         "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
     }.items()
@@ -173,11 +187,12 @@ _MODULE_OF: dict[str, str] = {
 }
 
 __all__ = [
+    "PROJECTIONS",
     "SAMPLERS",
     "SAMPLER_NAMES",
     "SCALINGS",
     "SCHEDULE_NAMES",
-    "SD15_PROJECTION",
+    "TIME_IDS",
     "Anchor",
     "CannyMethod",
     "CfgGuider",
@@ -218,6 +233,7 @@ __all__ = [
     "add_noise",
     "alphas_cumprod",
     "area_mask",
+    "averaged",
     "away_from",
     "beta_sigmas",
     "betas",
@@ -226,10 +242,14 @@ __all__ = [
     "canny_edges",
     "cfg",
     "check_latent_space",
+    "choose_text",
     "clean_estimate",
     "colour_values",
+    "combined",
     "composite",
+    "concatenated",
     "constant_sigmas",
+    "count_tokens",
     "custom_schedule",
     "cut",
     "ddpm_sigmas",
@@ -237,6 +257,7 @@ __all__ = [
     "decode_raw",
     "draw_noise",
     "dual",
+    "during",
     "edm_scaling",
     "edm_sigmas",
     "edm_weight",
@@ -253,8 +274,11 @@ __all__ = [
     "feather_mask",
     "filled",
     "find_sampler",
+    "fit_projection",
     "flattened",
     "grow_mask",
+    "in_area",
+    "in_mask",
     "join_encoders",
     "karras_sigmas",
     "kl_optimal_sigmas",
@@ -277,8 +301,9 @@ __all__ = [
     "placed",
     "posterior",
     "preview_image",
-    "prompt_chunks",
+    "projection_of",
     "prompt_length",
+    "prompt_tokens",
     "read_plain",
     "read_prompt",
     "read_timed_prompt",
@@ -303,13 +328,17 @@ __all__ = [
     "token_ids",
     "trapezoid_scales",
     "triangle_scales",
+    "vae_of_family",
     "velocity_edm_scaling",
     "velocity_scaling",
     "velocity_weight",
     "weighed",
     "with_alpha",
+    "with_extra",
     "with_own_sizes",
+    "with_strength",
     "without_text",
+    "zeroed",
 ]
 
 

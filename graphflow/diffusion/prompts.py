@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphflow.diffusion.chunks import Chunk, SpecialTokens, Token, lay_out
+from graphflow.diffusion.chunks import SpecialTokens, Token, lay_out
 from graphflow.diffusion.prompt_syntax import Piece, TimedPrompt, Weighting
 from graphflow.diffusion.text import EncodedTokens, ReadTokens, encode_tokens, prompt_length
 from graphflow.models.textual_inversion import learned_words
@@ -38,9 +38,11 @@ def read_timed_prompt(
     """
     length = prompt_length(encoder, tokenizer)
     at_least = 1 if least is None else least.hidden.shape[1] // length
-    chunks = prompt_chunks(tokenizer, prompt, length=length, words=learned_words(encoder), at_least=at_least)
+    special = _special(tokenizer)
+    tokens = prompt_tokens(tokenizer, prompt, learned_words(encoder))
+    chunks = lay_out(tokens, special, length=length, at_least=at_least)
     is_weighted = any(chunk.is_weighted for chunk in chunks)
-    empty = lay_out([], _special(tokenizer), length=length) if is_weighted else ()
+    empty = lay_out([], special, length=length) if is_weighted else ()
     encoded = read(encoder, torch.tensor([chunk.ids for chunk in (*chunks, *empty)]), clip_skip=clip_skip)
     hidden = encoded.hidden[: len(chunks)]
     if is_weighted:
@@ -64,17 +66,19 @@ def weighed(hidden: Tensor, weights: Tensor, *, empty: Tensor, weighting: Weight
     return torch.where(changed, scaled * (before / after), hidden)
 
 
-def prompt_chunks(
-    tokenizer: Any, prompt: TimedPrompt, *, length: int, words: Mapping[str, tuple[int, ...]], at_least: int = 1
-) -> tuple[Chunk, ...]:
-    """The prompt as chunks of `length` token ids, at least one; `words` are ids by learned word.
+def prompt_tokens(tokenizer: Any, prompt: TimedPrompt, words: Mapping[str, tuple[int, ...]]) -> list[list[Token]]:
+    """The prompt's tokens, section by section; `words` are ids by learned word.
 
     Raises ValueError for an embedding that is not among the words.
     """
-    sections = [
-        [token for piece in section for token in _tokens(tokenizer, piece, words)] for section in prompt.sections
-    ]
-    return lay_out(sections, _special(tokenizer), length=length, at_least=at_least)
+    return [[token for piece in section for token in _tokens(tokenizer, piece, words)] for section in prompt.sections]
+
+
+def count_tokens(encoder: Any, tokenizer: Any, prompt: TimedPrompt) -> tuple[int, int]:
+    """Tokens of a prompt without what stands around it, and chunks that it is read in. Raises as `prompt_tokens` does."""
+    sections = prompt_tokens(tokenizer, prompt, learned_words(encoder))
+    chunks = lay_out(sections, _special(tokenizer), length=prompt_length(encoder, tokenizer))
+    return sum(len(token.ids) for section in sections for token in section), len(chunks)
 
 
 def timed_conditioning(prompts: Sequence[TimedPrompt], read: Sequence[EncodedTokens]) -> Conditioning:
