@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.ports.latent import Latent
-from graphflow.ports.model import ModelRecipe
+from graphflow.ports.model import ModelRecipe, Vae
 
-_SPACES = {family.name: family.latent_space for family in DIFFUSION_FAMILIES}
+_FAMILIES = {family.name: family for family in DIFFUSION_FAMILIES}
 
 
 def space_of(model: ModelRecipe) -> str:
     """Name of the space of a model's latents; a family that graphflow does not know has its own."""
-    return _SPACES.get(model.family, model.family)
+    family = _FAMILIES.get(model.family)
+    return model.family if family is None else family.latent_space
 
 
 def check_latent_space(latent: Latent, model: ModelRecipe) -> None:
@@ -29,4 +32,12 @@ def check_latent_space(latent: Latent, model: ModelRecipe) -> None:
 
 
 def _families(space: str) -> str:
-    return " and ".join(name for name, its in _SPACES.items() if its == space) or space
+    return " and ".join(family.name for family in _FAMILIES.values() if family.latent_space == space) or space
+
+
+def vae_of_family(vae: Vae, family: str) -> Vae:
+    """The autoencoder as one of that family, `sd15`, `sd2` or `sdxl`, with the published scale of its latents.
+
+    For a file that comes without its configuration: autoencoders of these families have the same shapes.
+    """
+    return replace(vae, family=family, scaling_factor=_FAMILIES[family].scaling_factor, shift_factor=0.0)

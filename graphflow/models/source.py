@@ -15,6 +15,8 @@ CONFIG_FILE = "config.json"
 PIPELINE_FILE = "model_index.json"
 METADATA_KEY = "graphflow.config"
 """Where a safetensors file's metadata may hold configurations by part, as JSON: what shapes cannot tell."""
+FOLDER_HINTS_FILE = "graphflow.json"
+"""Where a diffusers folder may hold the same: what its other files don't say."""
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 ADAPTER_STEM = "adapter_model"
@@ -106,7 +108,10 @@ def _read_folder(path: Path, hints: Mapping[str, Mapping[str, Any]]) -> ModelSou
             )
         config = read_json(path / CONFIG_FILE)
         return ModelSource(
-            path, components={class_of(config): Component(config, _component_headers(path))}, hints=hints
+            path,
+            components={class_of(config): Component(config, _component_headers(path))},
+            hints=hints,
+            tokenizers=dict.fromkeys(TOKENIZER_FOLDERS, path) if _holds_tokenizer(path) else {},
         )
     index = read_json(path / PIPELINE_FILE)
     components = {
@@ -115,17 +120,24 @@ def _read_folder(path: Path, hints: Mapping[str, Mapping[str, Any]]) -> ModelSou
         if (path / name / CONFIG_FILE).is_file()
     }
     scheduler = path / "scheduler" / "scheduler_config.json"
+    own = path / FOLDER_HINTS_FILE
+    known = _hint_objects(own, read_json(own)) if own.is_file() else {}
     return ModelSource(
         path,
         components=components,
         scheduler=read_json(scheduler) if scheduler.is_file() else {},
-        hints=hints,
+        hints=_merged(known, hints),
         tokenizers={
             text_encoder: path / folder
             for text_encoder, folder in TOKENIZER_FOLDERS.items()
             if (path / folder).is_dir()
         },
     )
+
+
+def _holds_tokenizer(folder: Path) -> bool:
+    """Whether the folder of a text encoder has its tokenizer beside the weights, as those do that are published alone."""
+    return (folder / "vocab.json").is_file() or (folder / "tokenizer.json").is_file()
 
 
 def pipeline_networks(index: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def test_the_precision_goes_into_every_recipe(ctx: FakeContext) -> None:
 def test_a_file_without_a_part_says_what_it_holds() -> None:
     only_vae = Checkpoint("vae.safetensors", "sd15", "diffusers", {"vae": Vae("vae.safetensors", "0", "sd15", "vae")})
     ctx = FakeContext(models=FakeModels(checkpoints={"vae.safetensors": only_vae}))
-    with pytest.raises(ModelError, match="it holds vae, but no unet"):
+    with pytest.raises(ModelError, match="holds vae, but no unet"):
         run_node(LoadCheckpoint(file="vae.safetensors"), ctx)
 
 
