@@ -9,7 +9,7 @@ from typing import Any
 
 from graphflow.errors import UnknownModelFormat
 from graphflow.models.description import ModelDescription
-from graphflow.models.detectors import stable_diffusion
+from graphflow.models.detectors import controlnet, stable_diffusion
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.source import ModelSource, read_source
 
@@ -34,12 +34,12 @@ FAMILIES = tuple(Family(family.name, family.title, stable_diffusion.detect) for 
 def detect(path: Path, config: Mapping[str, Mapping[str, Any]] | None = None) -> ModelDescription:
     """Describe a model file or folder from its headers; reads no weights.
 
-    `config` gives configurations by part (`unet`, `vae`, `text_encoder`, `text_encoder_2`, `scheduler`) for what shapes cannot tell, such as
-    the number of attention heads; so do `<file>.json` beside the file and its `graphflow.config` metadata.
+    `config` gives configurations by part (`unet`, `vae`, `text_encoder`, `text_encoder_2`, `controlnet`, `scheduler`) for what shapes
+    cannot tell, such as the number of attention heads; so do `<file>.json` beside the file and its `graphflow.config` metadata.
     Raises UnknownModelFormat, ModelMismatch, or ModelError for a damaged file.
     """
     source = read_source(path, config)
-    for detector in dict.fromkeys(family.detector for family in FAMILIES):
+    for detector in (controlnet.detect, *dict.fromkeys(family.detector for family in FAMILIES)):
         if (description := detector(source)) is not None:
             return description
     keys = source.keys

@@ -116,6 +116,20 @@ def _resnet_pairs(name: str, original: str) -> dict[str, str]:
     return {f"{name}.{inner}": f"{original}.{other}" for inner, other in _RESNET.items()}
 
 
+def controlnet_renaming(outline: UnetOutline, hints: int) -> Renaming:
+    """Names of ControlNetModel against the original ones, which are a UNet's for its half of a UNet.
+
+    `hints` is the number of convolutions that look at the picture; the original layout counts the activations between them too.
+    """
+    pairs = dict(unet_renaming(outline).to_original)
+    eye = "controlnet_cond_embedding"
+    pairs |= {f"{eye}.conv_in": "input_hint_block.0", f"{eye}.conv_out": f"input_hint_block.{2 * (hints - 1)}"}
+    pairs |= {f"{eye}.blocks.{index}": f"input_hint_block.{2 * (index + 1)}" for index in range(hints - 2)}
+    places = outline.levels * (outline.layers + 1)
+    pairs |= {f"controlnet_down_blocks.{place}": f"zero_convs.{place}.0" for place in range(places)}
+    return Renaming({**pairs, "controlnet_mid_block": "middle_block_out.0"})
+
+
 def vae_renaming(levels: int, layers: int) -> Renaming:
     """Names of AutoencoderKL against the original ones, which count the decoder's levels from the picture's side."""
     pairs = {"quant_conv": "quant_conv", "post_quant_conv": "post_quant_conv"}
@@ -235,6 +249,14 @@ def renamed(tensors: Mapping[str, T], rename: Callable[[str], str | None]) -> tu
         else:
             known[new] = tensor
     return known, unknown
+
+
+def count_hints(names: Mapping[str, object]) -> int:
+    """How many convolutions look at a ControlNet's picture, by original names; every other number is an activation."""
+    number = 0
+    while f"input_hint_block.{2 * number}.weight" in names:
+        number += 1
+    return number
 
 
 def with_prefix(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:

@@ -29,7 +29,7 @@ from graphflow.models.fingerprint import Fingerprints
 from graphflow.models.headers import BYTES_PER_ELEMENT
 from graphflow.models.placement import BudgetedPlacement, Placement, default_budget
 from graphflow.models.tokenizers import load_tokenizer
-from graphflow.ports.model import Denoiser, ModelRecipe, Precision, TextEncoder
+from graphflow.ports.model import ControlNet, Denoiser, ModelRecipe, Precision, TextEncoder
 
 if TYPE_CHECKING:
     import torch
@@ -193,7 +193,7 @@ class ModelStore:
             key=f"{recipe.fingerprint}/{recipe.part}/{precision}",
             title=f"the {recipe.part} of {recipe.file}",
             bytes=part.elements * _BYTES[precision],
-            single_pass=not isinstance(recipe, Denoiser),
+            single_pass=not isinstance(recipe, Denoiser | ControlNet),
             load=lambda: load_part(
                 description,
                 recipe.part,

@@ -18,6 +18,8 @@ _CLASSES = {
     "CLIPTextModelWithProjection": "text_encoder_2",
 }
 """Part by class, for a network that is alone."""
+_CONTROLNET_CLASS = "ControlNetModel"
+"""What a pipeline's folder may hold beside a checkpoint; it is opened by the name of its own folder."""
 _TEXT_CLASSES = ("CLIPTextModel", "CLIPTextModelWithProjection")
 _TEXT_PARTS = ("text_encoder", "text_encoder_2")
 
@@ -78,6 +80,8 @@ _Found = dict[str, tuple[Tensors, Mapping[str, Any]]]
 def _parts_of_folder(source: ModelSource) -> _Found:
     found: _Found = {}
     for place, component in source.components.items():
+        if component.class_name == _CONTROLNET_CLASS:
+            continue
         alone = _CLASSES.get(component.class_name)
         name = place if place in _TEXT_PARTS and component.class_name in _TEXT_CLASSES else alone
         tensors = component.headers.tensors

@@ -22,6 +22,11 @@ from graphflow.models.keymap import count, outline_of_diffusers
 Tensors = Mapping[str, TensorHeader]
 
 _GROUPS = 32
+_EYE = "controlnet_cond_embedding"
+"""The layers of a ControlNet that look at its picture."""
+_MIDDLE_ATTENTION = "mid_block.attentions.0.norm.weight"
+_XL_TEXT_WIDTH = 2048
+"""Width of the text of Stable Diffusion XL, for ControlNets that do not read it."""
 _CLIP_HEAD_WIDTH = 64
 
 
@@ -78,14 +83,56 @@ def unet_sizes(
     )
 
 
+def controlnet_sizes(tensors: Tensors, family: DiffusionFamily, *, said: Mapping[str, Any]) -> Sizes | None:
+    """Arguments of ControlNetModel; None if the tensors are none. Small ones of Stable Diffusion XL attend to no text at all."""
+    outline = outline_of_diffusers(tensors)
+    eye, entrance = tensors.get(f"{_EYE}.conv_in.weight"), tensors.get("conv_in.weight")
+    if eye is None or entrance is None or outline.levels == 0:
+        return None
+    levels = range(outline.levels)
+    channels = [tensors[f"down_blocks.{level}.resnets.0.conv1.weight"].shape[0] for level in levels]
+    attends = [f"down_blocks.{level}.attentions.0.norm.weight" in tensors for level in levels]
+    attended = [channel for channel, attention in zip(channels, attends, strict=True) if attention] + channels[-1:]
+    eye_blocks = range(0, count(tensors, f"{_EYE}.blocks.{{}}.weight") - 1, 2)
+    text_widths = [
+        tensor.shape[1] for name, tensor in tensors.items() if name.endswith("transformer_blocks.0.attn2.to_k.weight")
+    ]
+    projections = [tensor for name, tensor in tensors.items() if name.endswith("attentions.0.proj_in.weight")]
+    vectors = _vector_sizes(tensors, family, None)
+    seen: dict[str, Any] = {
+        "in_channels": entrance.shape[1],
+        "conditioning_channels": eye.shape[1],
+        "conditioning_embedding_out_channels": [
+            eye.shape[0],
+            *(tensors[f"{_EYE}.blocks.{index + 1}.weight"].shape[0] for index in eye_blocks),
+        ],
+        "block_out_channels": channels,
+        "layers_per_block": outline.layers,
+        "down_block_types": ["CrossAttnDownBlock2D" if attention else "DownBlock2D" for attention in attends],
+        "mid_block_type": "UNetMidBlock2DCrossAttn" if _MIDDLE_ATTENTION in tensors else "UNetMidBlock2D",
+        "transformer_layers_per_block": _depths(tensors, attends, said.get("transformer_layers_per_block")),
+        **({"use_linear_projection": len(projections[0].shape) == 2} if projections else {}),
+        **({"cross_attention_dim": text_widths[0]} if text_widths else {}),
+        **vectors.seen,
+    }
+    assumed = {
+        "attention_head_dim": head_counts(family, channels, attended),
+        "norm_num_groups": largest_common(channels, _GROUPS),
+        **({} if text_widths else {"cross_attention_dim": _XL_TEXT_WIDTH}),
+        **vectors.assumed,
+    }
+    return Sizes(seen, assumed)
+
+
 def _depths(tensors: Tensors, attends: Sequence[bool], said: Any) -> int | list[int]:
-    """Transformer layers by level; the middle counts as the last level, and a level without attention as configured."""
+    """Transformer layers by level; the middle counts as the last level, and what has no attention as configured."""
     depths: list[int | None] = [
         _depth(tensors, f"down_blocks.{level}") if attention else None for level, attention in enumerate(attends)
     ]
     if depths[-1] is None:
-        depths[-1] = _depth(tensors, "mid_block")
-    free = list(said) if isinstance(said, list | tuple) and len(said) == len(depths) else [1] * len(depths)
+        depths[-1] = _depth(tensors, "mid_block") or None
+    is_listed = isinstance(said, list | tuple) and len(said) == len(depths)
+    free = list(said) if is_listed else [said if isinstance(said, int) else 1] * len(depths)
     known = {depth for depth in depths if depth is not None}
     if len(known) == 1 and not isinstance(said, list | tuple):
         return known.pop()

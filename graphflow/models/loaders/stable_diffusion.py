@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -22,7 +22,7 @@ def build(part: str, config: Mapping[str, Any]) -> nn.Module:
         known = {name: value for name, value in config.items() if name not in ("architectures", "dtype", "torch_dtype")}
         text_encoder: nn.Module = _TEXT_ENCODERS[part](CLIPTextConfig(**known))
         return text_encoder
-    network_class = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}[part]
+    network_class = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}[part]
     arguments = {name: value for name, value in config.items() if not name.startswith("_")}
     network: nn.Module = network_class.from_config(arguments)
     return network
