@@ -11,13 +11,14 @@ import numpy as np
 from graphflow.zoo.vocabulary import (
     BACKGROUNDS,
     COLOURS,
+    LORA_SHAPES,
     PLACES,
     SHAPES,
     SIZES,
+    AnyShape,
     Background,
     Colour,
     Place,
-    Shape,
     SizeWord,
 )
 
@@ -41,7 +42,7 @@ class ObjectWords:
     """What a caption says of one object; None where it says nothing."""
 
     colour: Colour
-    shape: Shape
+    shape: AnyShape
     size: SizeWord | None = None
     place: Place | None = None
 
@@ -109,7 +110,7 @@ def parse_caption(caption: str) -> SceneWords:
     waiting: Place | None = None
     for clause in re.split(r",|;|\.|\band\b|\bnext to\b|\bwith\b", caption.lower()):
         colour: Colour | None = None
-        shape: Shape | None = None
+        shape: AnyShape | None = None
         size: SizeWord | None = None
         place: Place | None = None
         for word in re.findall(r"[a-z]+", clause):
@@ -117,8 +118,8 @@ def parse_caption(caption: str) -> SceneWords:
                 background = cast(Background, word)
             elif word in COLOURS:
                 colour = cast(Colour, word)
-            elif word in SHAPES:
-                shape = cast(Shape, word)
+            elif word in SHAPES or word in LORA_SHAPES:
+                shape = cast(AnyShape, word)
             elif word in PLACES:
                 place = cast(Place, word)
             elif word in SIZES:

@@ -17,7 +17,16 @@ from PIL import Image
 from graphflow.zoo.captions import ObjectWords, SceneWords, parse_caption
 from graphflow.zoo.regions import grown, labelled_regions, shrunk
 from graphflow.zoo.scenes import SIDE, Scene, is_at, shape_coverage
-from graphflow.zoo.vocabulary import BACKGROUNDS, COLOURS, SHAPES, Background, Colour, Shape, is_readable
+from graphflow.zoo.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    LORA_SHAPES,
+    SHAPES,
+    AnyShape,
+    Background,
+    Colour,
+    is_readable,
+)
 
 __all__ = ["SeenObject", "Sight", "Verdict", "judge", "see"]
 
@@ -38,7 +47,7 @@ class SeenObject:
     """An object found in a picture."""
 
     colour: Colour
-    shape: Shape | None
+    shape: AnyShape | None
     """None where no template fits."""
     centre: tuple[float, float]
     """Centroid (x, y) as shares of the picture, 0 to 1."""
@@ -82,7 +91,8 @@ class Verdict:
 def judge(picture: NDArray[np.uint8], asked: Scene | SceneWords | str) -> Verdict:
     """Compare an RGB picture [height, width, 3] with a caption, its words or the scene itself."""
     words = _words(asked)
-    sight = see(picture)
+    taught = tuple(shape for shape in LORA_SHAPES if any(item.shape == shape for item in words.objects))
+    sight = see(picture, shapes=(*SHAPES, *taught))
     if len(words.objects) == 1:
         candidates: Sequence[SeenObject] = sight.objects[:1]
     else:
@@ -124,8 +134,11 @@ def _is_placed(item: ObjectWords, seen: SeenObject | None) -> bool:
     return seen is not None and is_at(seen.centre, item.place, tolerance=PLACE_TOLERANCE)
 
 
-def see(picture: NDArray[np.uint8]) -> Sight:
-    """Find the background and the objects of an RGB picture [height, width, 3], values 0 to 255."""
+def see(picture: NDArray[np.uint8], *, shapes: Sequence[AnyShape] = SHAPES) -> Sight:
+    """Find the background and the objects of an RGB picture [height, width, 3], values 0 to 255.
+
+    Objects are taken for the most similar of `shapes`; shapes that need a LoRA are looked for only when they are named there.
+    """
     if picture.shape[:2] != (SIDE, SIDE):
         picture = np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX))
     pixels = picture.astype(np.float32)
@@ -143,7 +156,7 @@ def see(picture: NDArray[np.uint8]) -> Sight:
             region &= mask
             area = int(region.sum())
             if area >= SMALLEST_AREA and shrunk(region).sum() >= SMALLEST_CORE * area:
-                objects.append(_object(pixels, region, colour=colour, background=background))
+                objects.append(_object(pixels, region, shapes, colour=colour, background=background))
     return Sight(background, tuple(sorted(objects, key=lambda seen: -seen.size)))
 
 
@@ -165,7 +178,12 @@ def _distances(pixels: NDArray[np.float32], palette: Sequence[tuple[int, int, in
 
 
 def _object(
-    pixels: NDArray[np.float32], region: NDArray[np.bool_], *, colour: Colour, background: Background
+    pixels: NDArray[np.float32],
+    region: NDArray[np.bool_],
+    shapes: Sequence[AnyShape],
+    *,
+    colour: Colour,
+    background: Background,
 ) -> SeenObject:
     ground = np.asarray(BACKGROUNDS[background], dtype=np.float32)
     towards = np.asarray(COLOURS[colour], dtype=np.float32) - ground
@@ -178,7 +196,7 @@ def _object(
         float((cover.sum(axis=1) @ (np.arange(SIDE) + 0.5)) / weight / SIDE),
     )
     height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
-    overlaps = _overlaps(cover)
+    overlaps = _overlaps(cover, shapes)
     best = max(overlaps, key=lambda shape: overlaps[shape])
     score = overlaps[best] * min(1.0, 1.4 * min(height, width) / max(height, width))
     return SeenObject(
@@ -190,18 +208,18 @@ def _object(
     )
 
 
-def _overlaps(cover: NDArray[np.float32]) -> dict[Shape, float]:
+def _overlaps(cover: NDArray[np.float32], shapes: Sequence[AnyShape]) -> dict[AnyShape, float]:
     """Overlap (shared over united area) of a cover with each shape's template, both fitted into the same box."""
     fitted = _fitted(cover)
     return {
         shape: float(np.minimum(fitted, template).sum() / np.maximum(fitted, template).sum())
-        for shape, template in _templates().items()
+        for shape, template in ((shape, _template(shape)) for shape in shapes)
     }
 
 
-@lru_cache(maxsize=1)
-def _templates() -> dict[Shape, NDArray[np.float32]]:
-    return {shape: _fitted(shape_coverage(shape, 48)) for shape in SHAPES}
+@lru_cache
+def _template(shape: AnyShape) -> NDArray[np.float32]:
+    return _fitted(shape_coverage(shape, 48))
 
 
 def _fitted(cover: NDArray[np.float32]) -> NDArray[np.float32]:

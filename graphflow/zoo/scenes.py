@@ -23,10 +23,10 @@ from graphflow.zoo.vocabulary import (
     PLACES,
     SHAPES,
     SMALL_UP_TO,
+    AnyShape,
     Background,
     Colour,
     Place,
-    Shape,
     SizeWord,
     is_readable,
 )
@@ -64,7 +64,7 @@ class SceneObject:
     """One shape: its colour and its box in pixels of the SIDE x SIDE picture."""
 
     colour: Colour
-    shape: Shape
+    shape: AnyShape
     left: int
     top: int
     side: int
@@ -160,7 +160,7 @@ def is_at(centre: tuple[float, float], place: Place, *, tolerance: float) -> boo
 
 
 @lru_cache(maxsize=1024)
-def shape_coverage(shape: Shape, side: int) -> NDArray[np.float32]:
+def shape_coverage(shape: AnyShape, side: int) -> NDArray[np.float32]:
     """How much of each pixel of a side x side box the shape covers, 0 to 1; read-only since it is shared."""
     fine = side * SUPERSAMPLING
     image = Image.new("L", (fine, fine), 0)
@@ -182,13 +182,15 @@ def shape_coverage(shape: Shape, side: int) -> NDArray[np.float32]:
             pen.ellipse((0, 0, end, end), fill=255)
             hole = fine * 0.25
             pen.ellipse((hole, hole, end - hole, end - hole), fill=0)
+        case "heart":
+            pen.polygon([(x * end, y * end) for x, y in _heart_outline()], fill=255)
     coverage = np.asarray(image.resize((side, side), Image.Resampling.BOX), dtype=np.float32) / 255.0
     coverage.setflags(write=False)
     return coverage
 
 
-@lru_cache(maxsize=len(SHAPES))
-def _centroid(shape: Shape) -> tuple[float, float]:
+@lru_cache
+def _centroid(shape: AnyShape) -> tuple[float, float]:
     """Centroid (x, y) of a shape as shares of its box."""
     coverage = shape_coverage(shape, 64)
     middles = (np.arange(64) + 0.5) / 64
@@ -203,6 +205,16 @@ def _star_corners() -> list[tuple[float, float]]:
     corners = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
     corners -= corners.min(axis=0)
     return [(float(x), float(y)) for x, y in corners / corners.max(axis=0)]
+
+
+def _heart_outline() -> list[tuple[float, float]]:
+    """A heart that fills the unit box: two arcs that meet in a notch above and in a tip below."""
+    turns = np.linspace(0.0, 2.0 * np.pi, 240, endpoint=False)
+    x = np.sin(turns) ** 3
+    y = -(13 * np.cos(turns) - 5 * np.cos(2 * turns) - 2 * np.cos(3 * turns) - np.cos(4 * turns))
+    outline = np.stack([x, y], axis=1)
+    outline -= outline.min(axis=0)
+    return [(float(x), float(y)) for x, y in outline / outline.max(axis=0)]
 
 
 def random_scene(rng: np.random.Generator, *, objects: int | None = None) -> Scene:

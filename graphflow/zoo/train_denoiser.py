@@ -21,7 +21,7 @@ from graphflow.zoo.scenes import Scene, SceneWords, training_scene
 from graphflow.zoo.tokenizer import write_tokenizer
 from graphflow.zoo.train_vae import pictures_to_tensor
 
-__all__ = ["Denoiser", "encode_scenes", "load_vae", "numbered_scene", "train_denoiser"]
+__all__ = ["Denoiser", "encode_scenes", "load_vae", "noise_error", "numbered_scene", "train_denoiser"]
 
 EMPTY_CAPTIONS = 0.12
 """Share of captions that are replaced by "", so that the model also learns to draw without guidance."""
@@ -172,13 +172,21 @@ def _tokens(captions: list[str], tokenizer: CLIPTokenizer) -> Tensor:
 
 
 def _loss(network: Denoiser, latents: Tensor, tokens: Tensor, steps: Tensor, signal: Tensor) -> Tensor:
-    """Squared error of the predicted noise, weighted so that background and layout are learned as well as the edges."""
+    """Error of the predicted noise, and of what the compass is told."""
     noise = torch.randn_like(latents)
     kept = signal.view(-1, 1, 1, 1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         predicted = network(kept.sqrt() * latents + (1.0 - kept).sqrt() * noise, steps, tokens)
-    error = predicted.float() - noise
+    return noise_error(predicted.float(), noise, signal) + COMPASS_WEIGHT * network.compass.loss()
+
+
+def noise_error(predicted: Tensor, noise: Tensor, signal: Tensor) -> Tensor:
+    """Squared error of the predicted noise [batch, 4, 16, 16], weighted so that background and layout count as well as the edges.
+
+    `signal` [batch] is the share of the latents' variance that is left at each sample's step.
+    """
+    error = predicted - noise
     squared = error.square().mean(dim=(1, 2, 3)) + TINT_WEIGHT * error.mean(dim=(2, 3)).square().mean(dim=1)
     snr = signal / (1.0 - signal)
-    loss: Tensor = (squared * snr.clamp(max=SNR_LIMIT) / snr * snr**-SNR_POWER).mean()
-    return loss + COMPASS_WEIGHT * network.compass.loss()
+    weighted: Tensor = (squared * snr.clamp(max=SNR_LIMIT) / snr * snr**-SNR_POWER).mean()
+    return weighted

@@ -6,12 +6,15 @@ __all__ = [
     "BACKGROUNDS",
     "BIG_FROM",
     "COLOURS",
+    "LORA_SHAPES",
     "PLACES",
     "SHAPES",
     "SIZES",
     "SMALL_UP_TO",
+    "AnyShape",
     "Background",
     "Colour",
+    "LoraShape",
     "Place",
     "Shape",
     "SizeWord",
@@ -21,6 +24,8 @@ __all__ = [
 Background = Literal["gray", "sky", "sand", "night"]
 Colour = Literal["red", "green", "blue", "yellow", "purple", "orange", "white", "black"]
 Shape = Literal["circle", "square", "triangle", "star", "cross", "ring"]
+LoraShape = Literal["heart"]
+AnyShape = Shape | LoraShape
 Place = Literal["left", "right", "top", "bottom", "center"]
 SizeWord = Literal["small", "big"]
 
@@ -41,6 +46,9 @@ COLOURS: Final[dict[Colour, tuple[int, int, int]]] = {
     "black": (25, 25, 25),
 }
 SHAPES: Final[tuple[Shape, ...]] = get_args(Shape)
+"""What tiny-sd can draw by itself."""
+LORA_SHAPES: Final[tuple[LoraShape, ...]] = get_args(LoraShape)
+"""What it learns from a LoRA."""
 PLACES: Final[tuple[Place, ...]] = get_args(Place)
 SIZES: Final[tuple[SizeWord, ...]] = get_args(SizeWord)
 
