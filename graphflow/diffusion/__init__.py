@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.network import OpenedNetwork, opened_network
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
+    from graphflow.diffusion.picture_files import encode_jpeg, encode_png, encode_webp
     from graphflow.diffusion.preview import PROJECTIONS, fit_projection, preview_image, projection_of
     from graphflow.diffusion.prompts import count_tokens, prompt_tokens, read_timed_prompt, timed_conditioning, weighed
     from graphflow.diffusion.resizing import cut, placed, resized, resized_to
@@ -147,6 +148,7 @@ if TYPE_CHECKING:
 _MODULE_OF: dict[str, str] = {
     name: module
     for module, names in {
+        "picture_files": "encode_jpeg encode_png encode_webp",
         "alpha": "blending_pixels colour_values filled flattened with_alpha",
         "resizing": "cut placed resized resized_to",
         "canny": "CannyMethod canny_edges",
@@ -263,9 +265,12 @@ __all__ = [
     "edm_weight",
     "ellipse_mask",
     "empty_latents",
+    "encode_jpeg",
     "encode_pictures",
+    "encode_png",
     "encode_prompt",
     "encode_tokens",
+    "encode_webp",
     "epsilon_scaling",
     "epsilon_weight",
     "escape_prompt",

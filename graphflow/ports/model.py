@@ -14,6 +14,8 @@ from graphflow.ports.base import PortType
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PredictionType = Literal["epsilon", "v_prediction", "sample", "flow"]
 BetaSchedule = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
+Projection = tuple[tuple[float, float, float], ...]
+"""From latents to colours, -1 to 1: red, green and blue for each channel, and in the last row what is added to the sum."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class Denoiser(ModelRecipe):
 
     5 for inpainting (mask, latents of the masked picture), 1 for depth.
     """
+    preview: Projection | None = None
+    """How its unfinished latents become small pictures, for a model with an autoencoder of its own; None for the family's way."""
 
     color: ClassVar[str] = "#b39ddb"
 

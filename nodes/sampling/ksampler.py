@@ -77,7 +77,7 @@ class KSampler(Node):
                 self._start(noise, schedule),
                 schedule,
                 generator=generator,
-                on_step=_reports(ctx, schedule.calls),
+                on_step=_reports(ctx, self.denoiser, schedule.calls),
                 keep=self._kept(noise),
             )
         return replace(
@@ -123,14 +123,15 @@ def _skip_draws(schedule: "Schedule", noise: "Tensor", generator: "Generator") -
             diffusion.draw_noise(noise.shape, generator)
 
 
-def _reports(ctx: NodeContext, calls: int) -> Callable[[int, int, "Tensor", "Tensor"], None]:
+def _reports(ctx: NodeContext, denoiser: Denoiser, calls: int) -> Callable[[int, int, "Tensor", "Tensor"], None]:
     """What the sampler calls after each step: progress, a preview, and the moment at which a cancelled run stops."""
     steps = ctx.progress(range(calls), "sampling")
+    projection = diffusion.projection_of(denoiser)
     next(steps)
 
     def on_step(step: int, total: int, latents: "Tensor", clean: "Tensor") -> None:
         next(steps, None)
-        if clean.shape[1] == len(diffusion.SD15_PROJECTION):
-            ctx.preview(lambda: diffusion.preview_image(clean))
+        if projection is not None:
+            ctx.preview(lambda: diffusion.preview_image(clean, projection=projection))
 
     return on_step

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from graphflow.diffusion import pil_from_pixels, pixels_from_pil, preview_image
+from graphflow.diffusion import pil_from_pixels, pixels_from_pil
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("RGBA", 4)])
@@ -37,12 +37,3 @@ def test_values_out_of_range_are_cut_and_others_rounded() -> None:
     assert np.asarray(pil_from_pixels(grey)).tolist() == [[0, 128, 255]]
     with pytest.raises(ValueError, match=r"not \[2, 4, 4\]"):
         pil_from_pixels(torch.zeros(2, 4, 4))
-
-
-def test_a_preview_is_small_and_in_range() -> None:
-    image = preview_image(torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(0)) * 5)
-    assert image.pixels.shape == (2, 3, 6, 5)
-    assert 0 <= float(image.pixels.min()) <= float(image.pixels.max()) <= 1
-    assert torch.equal(preview_image(torch.zeros(1, 4, 1, 1)).pixels, torch.full((1, 3, 1, 1), 0.5))
-    with pytest.raises(ValueError, match="for latents of 4 channels, not 16"):
-        preview_image(torch.zeros(1, 16, 4, 4))

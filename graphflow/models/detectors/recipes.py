@@ -9,7 +9,16 @@ from typing import Any, TypeVar, get_args
 from graphflow.errors import ModelMismatch
 from graphflow.models.detectors.families import SD2, DiffusionFamily
 from graphflow.models.source import ModelSource
-from graphflow.ports.model import BetaSchedule, Denoiser, ModelRecipe, NoiseSpec, PredictionType, TextEncoder, Vae
+from graphflow.ports.model import (
+    BetaSchedule,
+    Denoiser,
+    ModelRecipe,
+    NoiseSpec,
+    PredictionType,
+    Projection,
+    TextEncoder,
+    Vae,
+)
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -48,6 +57,7 @@ def recipes(
             latent_reduction=reduction,
             sample_size=int(unet["sample_size"] or family.sample_size),
             concat_channels=int(unet["in_channels"]) - int(unet["out_channels"]),
+            preview=_projection(source, channels=int(unet["out_channels"])),
         )
     for part in ("text_encoder", "text_encoder_2"):
         if part in configs:
@@ -64,6 +74,23 @@ def recipes(
             reduction=reduction,
         )
     return made
+
+
+def _projection(source: ModelSource, *, channels: int) -> Projection | None:
+    """Colours of the latents, where the model says them: `{"preview": {"projection": [[red, green, blue], ...]}}`. Raises ModelMismatch."""
+    rows = source.hints.get("preview", {}).get("projection")
+    if rows is None:
+        return None
+    try:
+        projection = tuple((float(red), float(green), float(blue)) for red, green, blue in rows)
+    except (TypeError, ValueError):
+        projection = ()
+    if len(projection) != channels + 1:
+        raise ModelMismatch(
+            f"{source.path}, preview: the projection must be {channels + 1} rows of red, green and blue, one for each of the "
+            f"{channels} latent channels and one to add; it is {rows!r}"
+        )
+    return projection
 
 
 def noise_spec(source: ModelSource, family: DiffusionFamily) -> tuple[NoiseSpec, bool]:
