@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.parity import sd15, sd15_lora, sgm_sampling, sgm_sdxl
+from tests.parity import sd15, sd15_controlnet, sd15_lora, sgm_sampling, sgm_sdxl
 from tests.parity.cases import Case, Comparison
 
 Check = Callable[[Case, Comparison], None]
 
 CHECKS: dict[str, Check] = {
     "sd15/layouts_img2img": sd15.layouts_img2img,
+    "sd15/controlnet_canny_img2img": sd15_controlnet.controlnet_canny_img2img,
     "sd15/lora_formats": sd15_lora.lora_formats,
     "sgm/01_samplers": sgm_sampling.samplers,
     "sgm/02_guiders": sgm_sampling.guiders,

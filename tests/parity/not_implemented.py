@@ -38,7 +38,6 @@ NOT_IMPLEMENTED = [
     "instance_diffusion/train_step",
     "instance_diffusion/unet_forward",
     "instance_diffusion/unet_forward_masked_attention",
-    "sd15/controlnet_canny_img2img",
     "sd15/train_step",
     "sgm/05_video_unet_svd",
     "sgm/06_sv3d_p",

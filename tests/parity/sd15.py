@@ -47,14 +47,15 @@ SAMPLER_OF = {"dpmpp": "dpmpp_2m", "euler_ancestral": "euler_a"}
 def layouts_img2img(case: Case, comparison: Comparison) -> None:
     """One set of weights in three files gives one model; its text encoder and image-to-image are those of diffusers."""
     folder = detect(case.path / "model")
-    networks = {part: _load(folder, part) for part in PARTS}
+    networks = {part: load(folder, part) for part in PARTS}
     _compare_layouts(case, comparison, folder, networks)
     _compare_text_encoder(case, comparison, networks["text_encoder"])
     for run in case.config["runs"]:
-        _compare_image_to_image(case, comparison, networks, run=run)
+        network = UNetDenoiser(networks["unet"])
+        compare_image_to_image(case, comparison, network, networks["vae"], prompts=prompts_of(case), run=run)
 
 
-def _load(description: ModelDescription, part: str) -> nn.Module:
+def load(description: ModelDescription, part: str) -> nn.Module:
     return load_part(description, part, dtype=torch.float32, device=torch.device("cpu"))
 
 
@@ -69,7 +70,7 @@ def _compare_layouts(
     flat = detect(case.path / "text_encoder_flat.safetensors", {"text_encoder": configs["text_encoder"]})
     loaded = [(original, part) for part in PARTS] + [(flat, "text_encoder")]
     for description, part in loaded:
-        state = _load(description, part).state_dict()
+        state = load(description, part).state_dict()
         for name, tensor in networks[part].state_dict().items():
             comparison.equal(f"{description.path.name} {part}.{name}", state[name], tensor)
 
@@ -120,19 +121,33 @@ class Recording:
         controls: Sequence[tuple[Control, ...]] = (),
     ) -> Tensor:
         self.latents = latents
-        self.predictions = self.network(
-            latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls
-        )
+        self.predictions = self.network(latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls)
         return self.predictions
 
 
-def _compare_image_to_image(case: Case, comparison: Comparison, networks: dict[str, nn.Module], *, run: str) -> None:
+def prompts_of(case: Case) -> tuple[Conditioning, Conditioning]:
+    """The case's positive and negative prompt."""
+    positive, negative = (
+        Conditioning((ConditioningEntry(case.inputs[name]),)) for name in ("prompt_embeds", "negative_prompt_embeds")
+    )
+    return positive, negative
+
+
+def compare_image_to_image(
+    case: Case,
+    comparison: Comparison,
+    network: Network,
+    vae: Any,
+    *,
+    prompts: tuple[Conditioning, Conditioning],
+    run: str,
+) -> None:
+    """From the case's picture and draws to another picture, with every tensor on the way."""
     options = case.config["runs"][run]
-    schedule = _schedule(options, case.config["schedulers"][options["sched"]])
+    schedule = schedule_of(case, run)
     comparison.tensor(f"{run}/scheduler.timesteps", schedule.timesteps.float())
     comparison.equal(f"{run} executed steps", schedule.calls, options["executed_steps"])
 
-    vae: Any = networks["vae"]
     scaling = {"scaling_factor": float(vae.config.scaling_factor), "shift_factor": float(vae.config.shift_factor or 0)}
     pixels = pixels_from_pil(Image.fromarray(case.inputs["image"].numpy()))
     found = posterior(vae, pixels)
@@ -142,22 +157,19 @@ def _compare_image_to_image(case: Case, comparison: Comparison, networks: dict[s
     start = start_latents(latents, noise, schedule)
     comparison.tensor(f"{run}/latents_start", start)
 
-    positive, negative = (
-        Conditioning((ConditioningEntry(case.inputs[name]),)) for name in ("prompt_embeds", "negative_prompt_embeds")
-    )
-    network = Recording(UNetDenoiser(networks["unet"]))
-    guider = CfgGuider(network, positive, negative, float(options["guidance_scale"]), schedule.noise)
+    recording = Recording(network)
+    guider = CfgGuider(recording, *prompts, float(options["guidance_scale"]), schedule.noise)
     step = 0
 
     def model(latents: Tensor, timestep: Tensor) -> Tensor:
         combined = guider(latents, timestep)
-        *uncond, cond = network.predictions.chunk(2 if guider.is_on else 1)
+        *uncond, cond = recording.predictions.chunk(2 if guider.is_on else 1)
         comparison.tensor(f"{run}/step{step}.timestep", timestep.reshape(1).float())
         comparison.tensor(f"{run}/step{step}.pred_cond", cond)
         if uncond:
             comparison.tensor(f"{run}/step{step}.pred_uncond", uncond[0])
         comparison.tensor(f"{run}/step{step}.pred_combined", combined)
-        comparison.tensor_if_expected(f"{run}/step{step}.unet_input", network.latents)
+        comparison.tensor_if_expected(f"{run}/step{step}.unet_input", recording.latents)
         return combined
 
     def on_step(done: int, total: int, latents: Tensor, clean: Tensor) -> None:
@@ -186,7 +198,10 @@ def _draws(case: Case, comparison: Comparison, run: str, generator: torch.Genera
     return recorded
 
 
-def _schedule(options: dict[str, Any], config: dict[str, Any]) -> Schedule:
+def schedule_of(case: Case, run: str) -> Schedule:
+    """The noise schedule of a run."""
+    options = case.config["runs"][run]
+    config = case.config["schedulers"][options["sched"]]
     name = SAMPLER_OF.get(options["sched"], options["sched"])
     assert name in SAMPLERS, (
         f"the run's scheduler {options['sched']} is none of graphflow's samplers: {sorted(SAMPLERS)}"
