@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from graphflow.errors import WorkflowError
 from graphflow.graph import document_from, load_document, parse_document
 from graphflow.graph.format_migrations import upgrade
+from graphflow.graph.xmp import xmp_packet
 
 TEXT = (
     '{"graphflow": 1, "name": "Fuchs und Eule – 狐", "nodes": {"n": {"type": "core.number@1", "values": {"value": 3}}}}'
@@ -89,11 +90,8 @@ def test_a_png_carries_a_workflow(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["jpg", "webp"])
 def test_jpeg_and_webp_carry_a_workflow(tmp_path: Path, ending: str) -> None:
-    picture = Image.new("RGB", (8, 8))
-    exif = picture.getexif()
-    exif.get_ifd(0x8769)[0x9286] = b"\0" * 8 + b"graphflow:" + TEXT.encode()
     file = tmp_path / f"picture.{ending}"
-    picture.save(file, exif=exif)
+    Image.new("RGB", (8, 8)).save(file, xmp=xmp_packet({"graphflow": TEXT}))
     assert load_document(file).name == "Fuchs und Eule – 狐"
 
 

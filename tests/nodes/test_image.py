@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +7,21 @@ import pytest
 import torch
 from graphflow.packs.builtin.image.grid import ImageGrid
 from graphflow.packs.builtin.image.load_image import LoadImage
-from graphflow.packs.builtin.image.save_image import SaveImage, encode_png
+from graphflow.packs.builtin.image.save_image import SaveImage
 from PIL import Image as Pil
 
 from graphflow import Image, InputFileError
+from graphflow.diffusion import encode_png
 from graphflow.testing import FakeContext, run_node
 
 
 def colour(red: float, green: float, blue: float, *, width: int = 16, height: int = 16, batch: int = 1) -> Image:
-    return Image(torch.tensor([red, green, blue]).view(1, 3, 1, 1).expand(batch, 3, height, width).contiguous())
+    return Image(
+        torch.tensor([red, green, blue], dtype=torch.float32)
+        .view(1, 3, 1, 1)
+        .expand(batch, 3, height, width)
+        .contiguous()
+    )
 
 
 def test_a_saved_picture_opens_with_the_same_pixels(ctx: FakeContext) -> None:
@@ -37,18 +42,29 @@ def test_every_picture_of_a_batch_is_saved(ctx: FakeContext) -> None:
     assert len({file.name for file in outputs["images"]}) == 2
 
 
-def test_texts_are_kept_in_the_picture() -> None:
-    notes = {"graphflow": '{"name": "Füchse"}', "graphflow_versions": "torch 2"}
-    data = encode_png(colour(1, 0, 0).pixels[0], notes=notes, compression=6)
-    with Pil.open(BytesIO(data)) as picture:
-        assert {name: picture.info[name] for name in notes} == notes
+@pytest.mark.parametrize(("format", "suffix"), [("png", ".png"), ("jpeg", ".jpg"), ("webp", ".webp")])
+def test_each_format_opens_again(ctx: FakeContext, format: str, suffix: str) -> None:
+    saved = run_node(SaveImage(image=colour(1, 0, 0), format=format), ctx)["image"]
+    assert saved.media_type == f"image/{format}"
+    assert saved.name.endswith(suffix)
+    opened = run_node(LoadImage(file=saved.name), ctx)["image"].pixels
+    torch.testing.assert_close(opened, colour(1, 0, 0).pixels, atol=0.02, rtol=0)
 
 
-def test_the_same_picture_gives_the_same_bytes() -> None:
-    pixels = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
-    first, again, smaller = (encode_png(pixels, notes={"a": "b"}, compression=level) for level in (1, 1, 9))
-    assert first == again
-    assert len(smaller) <= len(first)
+def test_settings_reach_the_file(ctx: FakeContext) -> None:
+    picture = Image(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+
+    def size(**settings: object) -> int:
+        return int(run_node(SaveImage(image=picture, **settings), ctx)["image"].size)
+
+    assert size(format="jpeg", quality=30) < size(format="jpeg")
+    assert size(format="webp", quality=30) < size(format="webp")
+    smooth = Image(torch.linspace(0, 1, 64).expand(1, 3, 64, 64))
+    best, none = (run_node(SaveImage(image=smooth, compression=level), ctx)["image"].size for level in (9, 0))
+    assert best < none
+    lossless = run_node(SaveImage(image=picture, format="webp", lossless=True), ctx)["image"]
+    opened = run_node(LoadImage(file=lossless.name), ctx)["image"].pixels
+    torch.testing.assert_close(opened, picture.pixels, atol=0.5 / 255 + 1e-6, rtol=0)
 
 
 def test_transparency_becomes_the_mask(ctx: FakeContext) -> None:
