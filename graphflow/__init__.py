@@ -26,13 +26,17 @@ from graphflow.authoring import (
 )
 from graphflow.errors import GraphflowError, InputFileError, ModelError, RunCancelled, WorkflowError
 from graphflow.ports import (
+    AttentionPatch,
     Audio,
+    BlockCachePatch,
+    CompilePatch,
     Conditioning,
     ConditioningEntry,
     Control,
     ControlNet,
     Denoiser,
     File,
+    FusionPatch,
     Image,
     ImageFile,
     Instance,
@@ -48,6 +52,7 @@ from graphflow.ports import (
     TextualInversionPatch,
     Vae,
     Video,
+    speed_patches,
 )
 
 __version__ = "0.3.0"
@@ -55,8 +60,11 @@ __version__ = "0.3.0"
 __all__ = [
     "MAX_SEED",
     "Adapter",
+    "AttentionPatch",
     "Audio",
+    "BlockCachePatch",
     "Checkpoint",
+    "CompilePatch",
     "Conditioning",
     "ConditioningEntry",
     "Control",
@@ -64,6 +72,7 @@ __all__ = [
     "Denoiser",
     "Field",
     "File",
+    "FusionPatch",
     "GraphflowError",
     "Image",
     "ImageFile",
@@ -99,4 +108,5 @@ __all__ = [
     "__version__",
     "migration",
     "node",
+    "speed_patches",
 ]

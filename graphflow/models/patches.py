@@ -46,12 +46,15 @@ class PatchRegistry:
     def __init__(self) -> None:
         self._appliers: dict[type[Patch], Applier[Any]] = {}  # each takes its own subclass
         self._joint: dict[type[Patch], JointApplier[Any]] = {}
+        self._last: set[type[Patch]] = set()
 
-    def applier(self, patch_type: type[P]) -> Callable[[Applier[P]], Applier[P]]:
-        """Register the decorated function for a type of patch."""
+    def applier(self, patch_type: type[P], *, last: bool = False) -> Callable[[Applier[P]], Applier[P]]:
+        """Register the decorated function for a type of patch; `last` applies it after all others, on weights that are final."""
 
         def register(function: Applier[P]) -> Applier[P]:
             self._appliers[patch_type] = function
+            if last:
+                self._last.add(patch_type)
             return function
 
         return register
@@ -79,7 +82,7 @@ class PatchRegistry:
             return undos.pop_all().close
 
     def _grouped(self, patches: Sequence[Patch]) -> list[tuple[type[Patch], list[Patch]]]:
-        """Patches by registered type in order; those that are applied jointly stand together, all others alone."""
+        """Patches by registered type in order, late ones at the end; those that are applied jointly stand together, all others alone."""
         groups: list[tuple[type[Patch], list[Patch]]] = []
         for patch in patches:
             patch_type = self._registered(patch)
@@ -88,7 +91,7 @@ class PatchRegistry:
                 groups.append((patch_type, [patch]))
             else:
                 joined.append(patch)
-        return groups
+        return sorted(groups, key=lambda group: group[0] in self._last)
 
     def _registered(self, patch: Patch) -> type[Patch]:
         for patch_type in type(patch).__mro__:

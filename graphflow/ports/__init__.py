@@ -20,17 +20,22 @@ from graphflow.ports.model import (
     TextualInversionPatch,
     Vae,
 )
+from graphflow.ports.speed import AttentionPatch, BlockCachePatch, CompilePatch, FusionPatch, speed_patches
 from graphflow.ports.table import Table
 from graphflow.ports.video import Video
 
 __all__ = [
+    "AttentionPatch",
     "Audio",
+    "BlockCachePatch",
+    "CompilePatch",
     "Conditioning",
     "ConditioningEntry",
     "Control",
     "ControlNet",
     "Denoiser",
     "File",
+    "FusionPatch",
     "Image",
     "ImageFile",
     "Instance",
@@ -46,4 +51,5 @@ __all__ = [
     "TextualInversionPatch",
     "Vae",
     "Video",
+    "speed_patches",
 ]
