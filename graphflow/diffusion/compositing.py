@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from graphflow.diffusion.alpha import premultiplied, straight
 from graphflow.diffusion.batches import same_batch
 
 _Window = tuple[slice, slice, slice, slice]
 RGBA = 4
-_NOTHING = 1e-8
 
 
 def paste(front: Tensor, onto: Tensor, *, mask: Tensor | None = None, left: int = 0, top: int = 0) -> Tensor:
@@ -35,23 +35,25 @@ def paste(front: Tensor, onto: Tensor, *, mask: Tensor | None = None, left: int 
 def composite(
     picture: Tensor, background: Tensor, *, mask: Tensor | None = None, left: int = 0, top: int = 0
 ) -> Tensor:
-    """Pictures laid over others, `[batch, 3 or 4, height, width]`, 0 to 1; a fourth channel is straight alpha (Porter and Duff, 1984).
+    """Pictures laid over others, `[batch, 3 or 4, height, width]`, 0 to 1 (Porter and Duff, Compositing Digital Images, 1984).
 
-    As `paste`; where the picture is transparent, the background shows. The result has alpha when the background has. Raises ValueError
-    as `paste` does.
+    As `paste`; where the picture is transparent, the background shows. The result is transparent where both are. Raises ValueError as
+    `paste` does.
     """
     cover = _cover(mask, picture)
     if picture.shape[1] == RGBA:
         cover = cover * picture[:, 3:]
-        picture = picture[:, :3]
+
+    def over(front: Tensor, onto: Tensor) -> Tensor:
+        return paste(front, onto, mask=cover[:, 0], left=left, top=top)
+
     if background.shape[1] != RGBA:
-        return paste(picture, background, mask=cover[:, 0], left=left, top=top)
-    below, opacity = background[:, :3] * background[:, 3:], background[:, 3:]
-    colour = paste(picture, below, mask=cover[:, 0], left=left, top=top)
-    alpha = paste(torch.ones_like(cover), opacity, mask=cover[:, 0], left=left, top=top)
-    untouched = paste(torch.zeros_like(cover), torch.ones_like(opacity), mask=(cover > 0)[:, 0], left=left, top=top)
-    mixed = torch.cat([colour / alpha.clamp_min(_NOTHING), alpha], dim=1).clamp(0, 1)
-    return torch.where(untouched > 0, background, mixed)
+        return over(picture[:, :3], background)
+    below = premultiplied(background)
+    colours = over(picture[:, :3], below[:, :3])
+    opacity = over(torch.ones_like(cover), below[:, 3:])
+    touched = paste(cover, torch.zeros_like(below[:, 3:]), left=left, top=top) > 0
+    return torch.where(touched, straight(torch.cat([colours, opacity], dim=1)).clamp(0, 1), background)
 
 
 def _cover(mask: Tensor | None, front: Tensor) -> Tensor:

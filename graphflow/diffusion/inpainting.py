@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from graphflow.diffusion.forward import add_noise
@@ -11,12 +12,17 @@ from graphflow.diffusion.masks import latent_mask
 from graphflow.diffusion.schedules import Schedule
 from graphflow.ports.mask import Mask
 
+_ROUNDING = 1e-4
+"""A mask that fades or was resized is not quite 1 where it is meant to be."""
+
 
 @dataclass(frozen=True, eq=False)
 class KeptOutside:
     """Puts the original back outside a mask after each step, at the noise level of that step (Lugmayr et al., arXiv 2201.09865).
 
-    The original is noised with the same noise each time, so that it comes out of the last step unchanged.
+    The original is noised with the same noise each time, so that it comes out of the last step unchanged. Where the mask is between 0 and
+    1, the original is put back for a part of the schedule only (Levin and Fried, arXiv 2306.00950): a spot of 0.3 changes during the
+    last 30 % of the steps, as far as a strength of 0.3 changes a picture.
     """
 
     original: Tensor
@@ -38,9 +44,9 @@ class KeptOutside:
         return cls(original, noise.to(original), values)
 
     def __call__(self, latents: Tensor, schedule: Schedule, call: int) -> Tensor:
-        """The latents as they enter a call (or, after the last one, as they leave), with the original outside the mask."""
-        kept = self.original.to(latents)
-        if call < len(schedule.timesteps):
+        """The latents as they enter a call (or, after the last one, as they leave), with the original where it is kept."""
+        kept, calls = self.original.to(latents), len(schedule.timesteps)
+        if call < calls:
             kept = add_noise(kept, self.noise.to(latents), sigma=schedule.sigma(call), scale=schedule.sampler.scale)
-        mask = self.mask.to(latents)
-        return mask * latents + (1 - mask) * kept
+        left = 1 - min(call, calls - 1) / calls
+        return torch.where(self.mask.to(latents) >= left - _ROUNDING, latents, kept)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import isqrt
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-FeatherSide = Literal["outside", "both", "inside"]
+from graphflow.diffusion.edit_choices import FeatherSide
 
 
 def grow_mask(mask: Tensor, pixels: int) -> Tensor:
