@@ -34,7 +34,8 @@ def canny_edges(pixels: Tensor, *, low: float, high: float, method: CannyMethod 
 def _by_kornia(pixels: Tensor, low: float, high: float) -> Tensor:
     from kornia.filters import canny
 
-    return canny(pixels, low_threshold=low, high_threshold=high)[1]
+    # One by one: sums over a batch round otherwise, and a rounding decides which of two equal pixels is the line.
+    return torch.cat([canny(picture, low_threshold=low, high_threshold=high)[1] for picture in pixels.split(1)])
 
 
 def _by_opencv(pixels: Tensor, low: float, high: float) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from graphflow.diffusion.guidance import is_within, schedule_share
 from graphflow.diffusion.masks import latent_mask
+from graphflow.ports.conditioning import Conditioning
 from graphflow.ports.control import Control
 from graphflow.ports.model import ControlNet, NoiseSpec
 
@@ -119,6 +120,24 @@ def _calls(controls: Sequence[tuple[Control, ...]], share: float) -> Iterator[tu
             calls.setdefault((control.network, time), []).append((number, control))
     for (recipe, _), rows in calls.items():
         yield recipe, rows
+
+
+def steered(prompt: Conditioning, control: Control) -> Conditioning:
+    """The prompt with one more control on each of its entries; one of strength 0 changes nothing.
+
+    Raises ValueError for a strength below 0, for a range of the schedule that is none, and for a picture that is not RGB.
+    """
+    if control.strength < 0:
+        raise ValueError(f"the strength {control.strength:g} of a ControlNet is negative; use 0 or more")
+    if not 0 <= control.start < control.end <= 1:
+        raise ValueError(
+            f"a ControlNet cannot steer from {control.start:g} to {control.end:g} of the schedule; use 0 to 1, the start below the end"
+        )
+    if control.picture.ndim != 4 or control.picture.shape[1] != 3:
+        raise ValueError(f"a ControlNet looks at pictures [batch, 3, height, width], not {list(control.picture.shape)}")
+    if control.strength == 0:
+        return prompt
+    return Conditioning(tuple(replace(entry, controls=(*entry.controls, control)) for entry in prompt.entries))
 
 
 def fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -18,7 +18,7 @@ def part_of(checkpoint: Checkpoint, name: str, kind: type[R], *, precision: Prec
         held = " and ".join(sorted(checkpoint.parts)) or "nothing that graphflow knows"
         raise ModelError(
             f'"{checkpoint.file}" holds {held}, but no {name}; it is of the family {checkpoint.family}. '
-            f"Choose a file with a {name} in it; files of one part are opened by load_denoiser, load_text_encoder and load_vae"
+            f"Choose a file with a {name} in it; files of one part are opened by load_denoiser, load_text_encoder, load_vae and load_controlnet"
         )
     return replace(recipe, precision=precision)
 
