@@ -51,6 +51,14 @@ if TYPE_CHECKING:
     )
     from graphflow.diffusion.controlnet import Residuals, Steering, steered
     from graphflow.diffusion.denoise import UNetDenoiser
+    from graphflow.diffusion.edit_choices import (
+        Channel,
+        FeatherSide,
+        LatentFilter,
+        MaskCombination,
+        MirrorAxis,
+        QuarterTurns,
+    )
     from graphflow.diffusion.forward import add_noise, alphas_cumprod, betas, clean_estimate, sigma_table
     from graphflow.diffusion.frame_guidance import (
         FrameGuider,
@@ -73,6 +81,21 @@ if TYPE_CHECKING:
     )
     from graphflow.diffusion.images import pil_from_pixels, pixels_from_pil
     from graphflow.diffusion.inpainting import KeptOutside
+    from graphflow.diffusion.latent_geometry import (
+        crop_latent,
+        flip_latent,
+        picture_size,
+        resize_latent,
+        rotate_latent,
+    )
+    from graphflow.diffusion.latent_mixing import (
+        add_latents,
+        batch_latents,
+        blend_latents,
+        composite_latents,
+        pick_latents,
+        repeat_latent,
+    )
     from graphflow.diffusion.latent_space import check_latent_space, space_of, vae_of_family
     from graphflow.diffusion.levels import (
         beta_sigmas,
@@ -82,7 +105,11 @@ if TYPE_CHECKING:
         karras_sigmas,
         kl_optimal_sigmas,
     )
-    from graphflow.diffusion.mask_edges import FeatherSide, blur_mask, feather_mask, grow_mask, shrink_mask
+    from graphflow.diffusion.mask_boxes import PixelBox, cut_box, cut_out, mask_box, put_back, surroundings
+    from graphflow.diffusion.mask_combination import combine_masks
+    from graphflow.diffusion.mask_edges import blur_mask, feather_mask, grow_mask, shrink_mask
+    from graphflow.diffusion.mask_holes import fill_holes
+    from graphflow.diffusion.mask_selection import channel_mask, colour_mask, range_mask
     from graphflow.diffusion.mask_shapes import ellipse_mask, rectangle_mask
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.network import OpenedNetwork, opened_network
@@ -162,7 +189,14 @@ _MODULE_OF: dict[str, str] = {
         "latent_space": "check_latent_space space_of vae_of_family",
         "batches": "same_batch",
         "compositing": "composite paste",
-        "mask_edges": "FeatherSide blur_mask feather_mask grow_mask shrink_mask",
+        "edit_choices": "Channel FeatherSide LatentFilter MaskCombination MirrorAxis QuarterTurns",
+        "latent_geometry": "crop_latent flip_latent picture_size resize_latent rotate_latent",
+        "latent_mixing": "add_latents batch_latents blend_latents composite_latents pick_latents repeat_latent",
+        "mask_boxes": "PixelBox cut_box cut_out mask_box put_back surroundings",
+        "mask_combination": "combine_masks",
+        "mask_holes": "fill_holes",
+        "mask_selection": "channel_mask colour_mask range_mask",
+        "mask_edges": "blur_mask feather_mask grow_mask shrink_mask",
         "mask_shapes": "ellipse_mask rectangle_mask",
         "masks": "area_mask latent_mask",
         "network": "OpenedNetwork opened_network",
@@ -197,6 +231,7 @@ __all__ = [
     "TIME_IDS",
     "Anchor",
     "CfgGuider",
+    "Channel",
     "Coefficients",
     "Denoise",
     "DualGuider",
@@ -206,6 +241,9 @@ __all__ = [
     "Fit",
     "FrameGuider",
     "KeptOutside",
+    "LatentFilter",
+    "MaskCombination",
+    "MirrorAxis",
     "Model",
     "Network",
     "OnStep",
@@ -213,7 +251,9 @@ __all__ = [
     "PerpendicularGuider",
     "PerturbedAttention",
     "PictureSizes",
+    "PixelBox",
     "Posterior",
+    "QuarterTurns",
     "RangedGuider",
     "RescaledGuider",
     "Residuals",
@@ -231,28 +271,38 @@ __all__ = [
     "UNetDenoiser",
     "WeakenedGuider",
     "Weighting",
+    "add_latents",
     "add_noise",
     "alphas_cumprod",
     "area_mask",
     "averaged",
     "away_from",
+    "batch_latents",
     "beta_sigmas",
     "betas",
+    "blend_latents",
     "blending_pixels",
     "blur_mask",
     "canny_edges",
     "cfg",
+    "channel_mask",
     "check_latent_space",
     "choose_text",
     "clean_estimate",
+    "colour_mask",
     "colour_values",
+    "combine_masks",
     "combined",
     "composite",
+    "composite_latents",
     "concatenated",
     "constant_sigmas",
     "count_tokens",
+    "crop_latent",
     "custom_schedule",
     "cut",
+    "cut_box",
+    "cut_out",
     "ddpm_sigmas",
     "decode_latents",
     "decode_raw",
@@ -276,10 +326,12 @@ __all__ = [
     "even_weight",
     "exponential_sigmas",
     "feather_mask",
+    "fill_holes",
     "filled",
     "find_sampler",
     "fit_projection",
     "flattened",
+    "flip_latent",
     "grow_mask",
     "in_area",
     "in_mask",
@@ -294,12 +346,15 @@ __all__ = [
     "literal_prompt",
     "lognormal_sigmas",
     "make_schedule",
+    "mask_box",
     "nearest_multiple",
     "opened_network",
     "orbit_scales",
     "parse_prompt",
     "paste",
     "perpendicular",
+    "pick_latents",
+    "picture_size",
     "pil_from_pixels",
     "pixels_from_pil",
     "placed",
@@ -308,15 +363,20 @@ __all__ = [
     "projection_of",
     "prompt_length",
     "prompt_tokens",
+    "put_back",
+    "range_mask",
     "read_plain",
     "read_prompt",
     "read_timed_prompt",
     "read_tokens",
     "rectangle_mask",
+    "repeat_latent",
     "rescaled",
+    "resize_latent",
     "resized",
     "resized_to",
     "resumed_latents",
+    "rotate_latent",
     "same_batch",
     "sample",
     "sdxl_conditioning",
@@ -326,6 +386,8 @@ __all__ = [
     "space_of",
     "start_latents",
     "steered",
+    "steered",
+    "surroundings",
     "table_sigmas",
     "timed_conditioning",
     "to_model_range",
