@@ -18,6 +18,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from graphflow.diffusion.blend_modes import BlendMode
 from graphflow.diffusion.picture_sizes import Anchor, Filter, Fit, Sides
 from graphflow.diffusion.prompt_syntax import TimedPrompt, Weighting, escape_prompt, literal_prompt, parse_prompt
 from graphflow.diffusion.samplers import (
@@ -34,10 +35,19 @@ from graphflow.diffusion.sizes import latent_size, nearest_multiple
 from graphflow.diffusion.text_choices import choose_text
 
 if TYPE_CHECKING:
-    from graphflow.diffusion.alpha import blending_pixels, colour_values, filled, flattened, with_alpha
+    from graphflow.diffusion.alpha import blending_pixels, colour_values, filled, flattened, with_alpha, with_opacity
     from graphflow.diffusion.batches import same_batch
+    from graphflow.diffusion.blending import blended
     from graphflow.diffusion.canny import canny_edges
+    from graphflow.diffusion.colour import adjusted, greyed, inverted, matched_histograms, matched_statistics
+    from graphflow.diffusion.comparison import Difference, difference
     from graphflow.diffusion.compositing import composite, paste
+    from graphflow.diffusion.concat_channels import (
+        depth_channels,
+        inpaint_channels,
+        with_channels,
+        without_masked,
+    )
     from graphflow.diffusion.conditionings import (
         averaged,
         combined,
@@ -59,6 +69,7 @@ if TYPE_CHECKING:
         MirrorAxis,
         QuarterTurns,
     )
+    from graphflow.diffusion.filters import box_mean, gaussian_blur, sharpened
     from graphflow.diffusion.forward import add_noise, alphas_cumprod, betas, clean_estimate, sigma_table
     from graphflow.diffusion.frame_guidance import (
         FrameGuider,
@@ -114,10 +125,13 @@ if TYPE_CHECKING:
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.network import OpenedNetwork, opened_network
     from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
+    from graphflow.diffusion.padding import Border, border_mask, pad_picture
+    from graphflow.diffusion.picture_batches import joined_pictures, picked_pictures
     from graphflow.diffusion.picture_files import encode_jpeg, encode_png, encode_webp
     from graphflow.diffusion.preview import PROJECTIONS, fit_projection, preview_image, projection_of
     from graphflow.diffusion.prompts import count_tokens, prompt_tokens, read_timed_prompt, timed_conditioning, weighed
-    from graphflow.diffusion.resizing import cut, placed, resized, resized_to
+    from graphflow.diffusion.resizing import anchored, cut, placed, resized, resized_to
+    from graphflow.diffusion.rotation import mirrored, rotated
     from graphflow.diffusion.sampling import Model, OnStep, sample
     from graphflow.diffusion.scalings import (
         SCALINGS,
@@ -175,9 +189,15 @@ if TYPE_CHECKING:
 _MODULE_OF: dict[str, str] = {
     name: module
     for module, names in {
+        "picture_batches": "joined_pictures picked_pictures",
+        "comparison": "Difference difference",
+        "rotation": "mirrored rotated",
+        "blending": "blended",
+        "colour": "adjusted greyed inverted matched_histograms matched_statistics",
+        "filters": "gaussian_blur box_mean sharpened",
         "picture_files": "encode_jpeg encode_png encode_webp",
-        "alpha": "blending_pixels colour_values filled flattened with_alpha",
-        "resizing": "cut placed resized resized_to",
+        "alpha": "blending_pixels colour_values filled flattened with_alpha with_opacity",
+        "resizing": "anchored cut placed resized resized_to",
         "canny": "canny_edges",
         "controlnet": "Residuals Steering steered",
         "conditionings": "averaged combined concatenated during in_area in_mask with_extra with_strength zeroed",
@@ -196,6 +216,8 @@ _MODULE_OF: dict[str, str] = {
         "mask_combination": "combine_masks",
         "mask_holes": "fill_holes",
         "mask_selection": "channel_mask colour_mask range_mask",
+        "concat_channels": "depth_channels inpaint_channels with_channels without_masked",
+        "padding": "Border border_mask pad_picture",
         "mask_edges": "blur_mask feather_mask grow_mask shrink_mask",
         "mask_shapes": "ellipse_mask rectangle_mask",
         "masks": "area_mask latent_mask",
@@ -230,10 +252,13 @@ __all__ = [
     "SCHEDULE_NAMES",
     "TIME_IDS",
     "Anchor",
+    "BlendMode",
+    "Border",
     "CfgGuider",
     "Channel",
     "Coefficients",
     "Denoise",
+    "Difference",
     "DualGuider",
     "EncodedTokens",
     "FeatherSide",
@@ -273,7 +298,9 @@ __all__ = [
     "Weighting",
     "add_latents",
     "add_noise",
+    "adjusted",
     "alphas_cumprod",
+    "anchored",
     "area_mask",
     "averaged",
     "away_from",
@@ -281,8 +308,11 @@ __all__ = [
     "beta_sigmas",
     "betas",
     "blend_latents",
+    "blended",
     "blending_pixels",
     "blur_mask",
+    "border_mask",
+    "box_mean",
     "canny_edges",
     "cfg",
     "channel_mask",
@@ -306,6 +336,8 @@ __all__ = [
     "ddpm_sigmas",
     "decode_latents",
     "decode_raw",
+    "depth_channels",
+    "difference",
     "draw_noise",
     "dual",
     "during",
@@ -332,10 +364,15 @@ __all__ = [
     "fit_projection",
     "flattened",
     "flip_latent",
+    "gaussian_blur",
+    "greyed",
     "grow_mask",
     "in_area",
     "in_mask",
+    "inpaint_channels",
+    "inverted",
     "join_encoders",
+    "joined_pictures",
     "karras_sigmas",
     "kl_optimal_sigmas",
     "latent_mask",
@@ -347,13 +384,18 @@ __all__ = [
     "lognormal_sigmas",
     "make_schedule",
     "mask_box",
+    "matched_histograms",
+    "matched_statistics",
+    "mirrored",
     "nearest_multiple",
     "opened_network",
     "orbit_scales",
+    "pad_picture",
     "parse_prompt",
     "paste",
     "perpendicular",
     "pick_latents",
+    "picked_pictures",
     "picture_size",
     "pil_from_pixels",
     "pixels_from_pil",
@@ -377,15 +419,16 @@ __all__ = [
     "resized_to",
     "resumed_latents",
     "rotate_latent",
+    "rotated",
     "same_batch",
     "sample",
     "sdxl_conditioning",
     "sdxl_vector",
+    "sharpened",
     "shrink_mask",
     "sigma_table",
     "space_of",
     "start_latents",
-    "steered",
     "steered",
     "surroundings",
     "table_sigmas",
@@ -401,9 +444,12 @@ __all__ = [
     "velocity_weight",
     "weighed",
     "with_alpha",
+    "with_channels",
     "with_extra",
+    "with_opacity",
     "with_own_sizes",
     "with_strength",
+    "without_masked",
     "without_text",
     "zeroed",
 ]
