@@ -27,11 +27,10 @@ from graphflow.diffusion.samplers import (
     SCHEDULE_NAMES,
     Sampler,
     SamplerName,
-    ScheduleName,
-    Spacing,
     find_sampler,
 )
 from graphflow.diffusion.sizes import latent_size, nearest_multiple
+from graphflow.ports.schedule import ScheduleName, Spacing
 from graphflow.diffusion.text_choices import choose_text
 
 if TYPE_CHECKING:

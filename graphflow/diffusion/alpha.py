@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from graphflow.diffusion.batches import same_batch
+
 _CLEAR = 1 / 1024
 """Alpha below which a pixel's colour cannot be told any more."""
 
@@ -36,6 +38,20 @@ def blending_pixels(pixels: Tensor, change: Callable[[Tensor], Tensor]) -> Tenso
 def with_alpha(pixels: Tensor) -> Tensor:
     """The pictures with 4 channels; those without transparency become opaque."""
     return pixels if pixels.shape[1] == 4 else torch.cat([pixels, torch.ones_like(pixels[:, :1])], dim=1)
+
+
+def with_opacity(pixels: Tensor, opacity: Tensor) -> Tensor:
+    """Pictures `[batch, 3 or 4, height, width]` with the alpha `[batch, height, width]`.
+
+    Raises ValueError for another size, or batches that do not go together.
+    """
+    if opacity.shape[-2:] != pixels.shape[-2:]:
+        sizes = (
+            f"{opacity.shape[-1]}x{opacity.shape[-2]} does not fit a picture of {pixels.shape[-1]}x{pixels.shape[-2]}"
+        )
+        raise ValueError(f"a mask of {sizes}; resize the mask to that")
+    colours, alpha = same_batch({"image": pixels[:, :3], "mask": opacity.unsqueeze(1)})
+    return torch.cat([colours, alpha.to(colours)], dim=1)
 
 
 def flattened(pixels: Tensor, background: tuple[float, ...]) -> Tensor:

@@ -84,7 +84,7 @@ def _lanczos(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 def cut(pixels: Tensor, *, width: int, height: int, anchor: Anchor = "center") -> Tensor:
     """The part of the pictures that lies at the anchor, at most as large as they are."""
     old_height, old_width = pixels.shape[-2:]
-    left, top = _offset(old_width - width, old_height - height, anchor)
+    left, top = anchored(old_width - width, old_height - height, anchor)
     return pixels[..., top : top + height, left : left + width].contiguous()
 
 
@@ -93,13 +93,13 @@ def placed(pixels: Tensor, *, width: int, height: int, anchor: Anchor = "center"
     ground = filled(fill, batch=pixels.shape[0], height=height, width=width).to(pixels)
     if ground.shape[1] != pixels.shape[1]:
         ground, pixels = with_alpha(ground), with_alpha(pixels)
-    left, top = _offset(width - pixels.shape[-1], height - pixels.shape[-2], anchor)
+    left, top = anchored(width - pixels.shape[-1], height - pixels.shape[-2], anchor)
     ground[..., top : top + pixels.shape[-2], left : left + pixels.shape[-1]] = pixels
     return ground
 
 
-def _offset(free_width: int, free_height: int, anchor: Anchor) -> tuple[int, int]:
-    """From the left and from the top, of what leaves so many pixels free."""
+def anchored(free_width: int, free_height: int, anchor: Anchor) -> tuple[int, int]:
+    """Where something begins, from the left and from the top, that leaves so many pixels free."""
     words = anchor.split()
     left = 0 if "left" in words else free_width if "right" in words else free_width // 2
     top = 0 if "top" in words else free_height if "bottom" in words else free_height // 2
