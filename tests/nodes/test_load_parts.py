@@ -28,6 +28,12 @@ ALONE = {
     "text": {"type": "core.load_text_encoder@1", "values": {"file": "lone"}},
     "vae": {"type": "core.load_vae@1", "values": {"file": "lone"}},
 }
+UNTOLD = {
+    "unet": {"attention_head_dim": 2, "norm_num_groups": 4},
+    "vae": {"norm_num_groups": 4},
+    "text_encoder": {"num_attention_heads": 2, "eos_token_id": 1},
+}
+"""What no shape tells of networks as tiny as these."""
 
 
 def fake(*recipes: ModelRecipe) -> FakeContext:
@@ -58,8 +64,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, modules: dict[str, Any], toke
         prefix = {"unet": "model.diffusion_model.", "vae": "first_stage_model."}.get(part, "")
         state = to_original({part: module.state_dict()}) if prefix else module.state_dict()
         save_file({name.removeprefix(prefix): tensor.contiguous() for name, tensor in state.items()}, file)
-        sidecar = {"attention_head_dim": 2} if part == "unet" else {"num_attention_heads": 2, "eos_token_id": 1}
-        (file.parent / "lone.safetensors.json").write_text(json.dumps({part: sidecar if part != "vae" else {}}))
+        (file.parent / "lone.safetensors.json").write_text(json.dumps({part: UNTOLD[part]}))
     tokenizer.save_pretrained(home / "models" / "tokenizers" / "clip-vit-large-patch14")
     modules["text_encoder"].save_pretrained(home / "models" / "text_encoders" / "published")
     tokenizer.save_pretrained(home / "models" / "text_encoders" / "published")

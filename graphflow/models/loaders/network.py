@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from graphflow.errors import ModelMismatch
+from graphflow.errors import ModelError, ModelMismatch
 from graphflow.models.description import ModelDescription, PartDescription
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
+from graphflow.models.finite import broken_names, extremes
 from graphflow.models.headers import TensorHeader
 from graphflow.models.loaders import stable_diffusion
 from graphflow.models.weights import WeightReader
@@ -44,18 +45,24 @@ def load_part(
     """A part's network with its weights, in eval mode, without gradients.
 
     Weights come one at a time from the memory-mapped file and are converted on the way, so no second copy of the model exists;
-    on a CPU, weights that need no conversion stay mapped. Raises ModelMismatch listing missing, left over and misshapen tensors.
+    on a CPU, weights that need no conversion stay mapped. Raises ModelMismatch listing missing, left over and misshapen tensors,
+    ModelError listing those that are not finite.
     """
     described = part_of(description, part)
     network = build_network(description.family, part, described.config)
     sources = _matched(description, part, described, network)
     weights: dict[str, Tensor] = {}
+    found: dict[str, Tensor] = {}
     with WeightReader() as reader:
         for name, (source, wanted) in sources.items():
             mapped = reader.read(source)
-            weights[name] = _placed(mapped, wanted, dtype=dtype, device=device, channels_last=channels_last)
+            placed = _placed(mapped, wanted, dtype=dtype, device=device)
+            found[name] = extremes(placed)
+            weights[name] = _ordered(placed, channels_last=channels_last)
             if weights[name].data_ptr() != mapped.data_ptr():
                 reader.release(source)
+    if broken := broken_names(found):
+        raise _not_finite(description, part, broken, dtype=dtype)
     network.load_state_dict(weights, strict=True, assign=True)
     with torch.device("cpu"):
         LOADERS[description.family].fill_buffers(part, network)
@@ -121,11 +128,28 @@ def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else ()
 
 
-def _placed(tensor: Tensor, wanted: Tensor, *, dtype: torch.dtype, device: torch.device, channels_last: bool) -> Tensor:
+def _placed(tensor: Tensor, wanted: Tensor, *, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The tensor in the network's shape, type and place; integers keep their type."""
     if tensor.shape != wanted.shape:
         tensor = tensor.reshape(wanted.shape)
-    placed = tensor.to(device=device, dtype=dtype if wanted.is_floating_point() else wanted.dtype)
-    if channels_last and placed.ndim == 4:
-        placed = placed.contiguous(memory_format=torch.channels_last)
-    return placed
+    return tensor.to(device=device, dtype=dtype if wanted.is_floating_point() else wanted.dtype)
+
+
+def _ordered(tensor: Tensor, *, channels_last: bool) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if channels_last and tensor.ndim == 4 else tensor
+
+
+def _not_finite(description: ModelDescription, part: str, names: list[str], *, dtype: torch.dtype) -> ModelError:
+    """What to say of weights that hold NaN or infinity: whether the file has them, or only the precision."""
+    headers = description.parts[part].tensors
+    with WeightReader() as reader:
+        in_file = broken_names({headers[name].name: extremes(reader.read(headers[name]).float()) for name in names})
+    if in_file:
+        return ModelError(
+            f"{description.path} is damaged: the weights of its {part} hold numbers that are not finite (NaN or infinity), "
+            f"{_listed('tensors', in_file)}; fetch it again"
+        )
+    return ModelError(
+        f"the {part} of {description.path} does not fit into {str(dtype).removeprefix('torch.')}: some weights are larger "
+        f"than its largest number, {_listed('tensors', names)}; choose the precision bf16 or fp32"
+    )
