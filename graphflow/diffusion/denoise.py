@@ -89,10 +89,9 @@ class UNetDenoiser:
     def _check(self, latents: Tensor, tokens: Tensor, extra: dict[str, Tensor]) -> None:
         config = self.unet.config
         if latents.shape[1] != config.in_channels:
-            more = config.in_channels - config.out_channels
-            hint = f", {more} of them beside the latents, as the extra conditioning `{CONCAT}`" if more > 0 else ""
             raise ValueError(
-                f"latents of {latents.shape[1]} channels do not fit a denoiser that takes {config.in_channels}{hint}"
+                f"latents of {latents.shape[1]} channels do not fit a denoiser that takes {config.in_channels}"
+                + _beside_hint(config.in_channels - config.out_channels)
             )
         if tokens.shape[-1] != config.cross_attention_dim:
             raise ValueError(
@@ -140,6 +139,14 @@ class UNetDenoiser:
             "text_embeds": pooled.to(weight.device, weight.dtype),
             "time_ids": time_ids.to(weight.device, torch.float32),
         }
+
+
+def _beside_hint(more: int) -> str:
+    """What to do about channels beside the latents, of which the denoiser takes so many."""
+    if more == 0:
+        return "; with a model that was not made for inpainting or depth, use a noise mask or a ControlNet"
+    node = "depth_conditioning" if more == 1 else "inpaint_conditioning"
+    return f", {more} of them beside the latents (`{CONCAT}`), as {node} adds to a prompt"
 
 
 def _beside(latents: Tensor, extra: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -266,7 +266,7 @@ def test_channels_beside_the_latents_go_into_inpainting_and_depth_unets(tmp_path
     with torch.no_grad():
         expected = wide(torch.cat([latents, beside], dim=1), time, tokens).sample
     torch.testing.assert_close(network(latents, time, tokens=tokens, pooled=None, extra={"concat": beside}), expected)
-    with pytest.raises(ValueError, match="takes 9, 5 of them beside the latents, as the extra conditioning `concat`"):
+    with pytest.raises(ValueError, match="5 of them beside the latents"):
         network(latents, time, tokens=tokens, pooled=None, extra={})
     with pytest.raises(ValueError, match="their sides must be the same"):
         network(latents, time, tokens=tokens, pooled=None, extra={"concat": beside[..., :4]})
