@@ -115,6 +115,7 @@ class App:
             device=self.settings.device,
             precision=self.settings.precision,
             budget=self.settings.vram,
+            attention=self.settings.attention,
         )
 
     @cached_property

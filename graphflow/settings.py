@@ -68,8 +68,8 @@ class Settings(BaseSettings):
     """Budget for weights on the device, e.g. `12GiB`; None means what the device has."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of model weights; `auto` is right for the device."""
-    attention: str = "sdpa"
-    """Attention backend; part of every result's key."""
+    attention: Literal["sdpa", "flash", "xformers", "sage"] = "sdpa"
+    """Attention backend of denoisers whose workflow chooses none; part of every result's key."""
     cache_ram: Size | None = None
     """Bytes of results kept in RAM; None means a tenth of the machine's memory."""
     cache_disk: Size = 20 * 2**30

@@ -75,7 +75,7 @@ class ChosenAttention:
         if attention.group_norm is not None:
             hidden_states = attention.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
         query, key, value = (
-            projected.unflatten(-1, (attention.heads, -1))
+            projected.reshape(batch, -1, attention.heads, projected.shape[-1] // attention.heads)
             for projected in self._projected(attention, hidden_states, encoder_hidden_states)
         )
         if attention.norm_q is not None:
@@ -213,7 +213,7 @@ def _joined(projections: Sequence[nn.Linear]) -> tuple[Tensor, Tensor | None]:
     """Their weights and biases below each other; the layers' own become views of them."""
     weight = torch.cat([each.weight.data for each in projections])
     sizes = [each.out_features for each in projections]
-    for each, rows in zip(projections, weight.split(sizes), strict=True):
+    for each, rows in zip(projections, torch.split(weight, sizes), strict=True):
         each.weight.data = rows
     biases = [each.bias.data for each in projections if each.bias is not None]
     return weight, torch.cat(biases) if biases else None

@@ -141,7 +141,8 @@ def _with_outputs(count: int) -> StandIn:
 
 def _split(unet: Any, depth: int) -> tuple[dict[nn.Module, StandIn], nn.Module]:
     """The deep layers of a UNet with their stand-ins, and the one whose answer is the feature. Raises ModelMismatch."""
-    down, up = getattr(unet, "down_blocks", ()), getattr(unet, "up_blocks", ())
+    down: Any = getattr(unet, "down_blocks", ())
+    up: Any = getattr(unet, "up_blocks", ())
     known = (
         len(down) > 1
         and isinstance(down[0], DownBlock2D | CrossAttnDownBlock2D)
@@ -158,19 +159,22 @@ def _split(unet: Any, depth: int) -> tuple[dict[nn.Module, StandIn], nn.Module]:
             f"a block cache of depth {depth} does not fit: the outermost level of this model has {layers} layers; use 1 to {layers}"
         )
     deep: dict[nn.Module, StandIn] = {}
-    outer, attentions = down[0], getattr(down[0], "attentions", ())
-    deep |= dict.fromkeys(outer.resnets[depth - 1 :], _unchanged)
-    deep |= dict.fromkeys(attentions[depth - 1 :], _in_tuple(_unchanged))
-    deep |= dict.fromkeys(outer.downsamplers or (), _nothing)
+    deep |= dict.fromkeys(down[0].resnets[depth - 1 :], _unchanged)
+    deep |= dict.fromkeys(_attentions(down[0])[depth - 1 :], _in_tuple(_unchanged))
+    deep |= dict.fromkeys(down[0].downsamplers or (), _nothing)
     deep |= {block: _with_outputs(len(block.resnets) + len(block.downsamplers or ())) for block in down[1:]}
     if unet.mid_block is not None:
         deep[unet.mid_block] = _nothing
     deep |= dict.fromkeys(up[:-1], _feature)
-    attentions = getattr(up[-1], "attentions", ())
     deep |= dict.fromkeys(up[-1].resnets[: layers - depth], _feature)
-    deep |= dict.fromkeys(attentions[: layers - depth], _in_tuple(_feature))
-    last = up[-2] if depth == layers else (attentions or up[-1].resnets)[layers - depth - 1]
+    deep |= dict.fromkeys(_attentions(up[-1])[: layers - depth], _in_tuple(_feature))
+    last: nn.Module = up[-2] if depth == layers else (_attentions(up[-1]) or up[-1].resnets)[layers - depth - 1]
     return deep, last
+
+
+def _attentions(block: Any) -> Any:
+    """A block's attention layers, one beside each of its convolutions; none in blocks without attention."""
+    return getattr(block, "attentions", ())
 
 
 def _shortened(layer: nn.Module, calls: DeepFeatures, stand_in: StandIn, *, makes_feature: bool) -> Undo:

@@ -29,7 +29,8 @@ from graphflow.models.fingerprint import Fingerprints
 from graphflow.models.headers import BYTES_PER_ELEMENT
 from graphflow.models.placement import BudgetedPlacement, Placement, default_budget
 from graphflow.models.tokenizers import load_tokenizer
-from graphflow.ports.model import ControlNet, Denoiser, ModelRecipe, Precision, TextEncoder
+from graphflow.ports.model import ControlNet, Denoiser, ModelRecipe, Patch, Precision, TextEncoder
+from graphflow.ports.speed import AttentionBackend, AttentionPatch
 
 if TYPE_CHECKING:
     import torch
@@ -72,11 +73,12 @@ class ModelStore:
         budget: int | None = None,
         placement: Placement | None = None,
         patches: PatchRegistry | None = None,
+        attention: AttentionBackend = "sdpa",
     ) -> None:
-        """`device` and `precision` as in the settings; `budget` in bytes, None for what the device has."""
+        """`device`, `precision` and `attention` as in the settings; `budget` in bytes, None for what the device has."""
         self.catalog = catalog
         self.fingerprints = fingerprints
-        self._state = _State(device, precision, budget, placement, patches)
+        self._state = _State(device, precision, budget, placement, patches, attention)
 
     def relative_to(self, folder: Path) -> ModelStore:
         """The same store, networks included, for a workflow in this folder: relative paths start there."""
@@ -120,7 +122,7 @@ class ModelStore:
         does not fit even alone or if the block runs out of memory.
         """
         wanted = self._wanted(recipe)
-        with self._state.residency().use(wanted, recipe.patches, self) as module:
+        with self._state.residency().use(wanted, self._state.patches_of(recipe), self) as module:
             yield module
 
     def tokenizer(self, recipe: TextEncoder) -> Any:
@@ -229,6 +231,7 @@ class _State:
         budget: int | None,
         placement: Placement | None,
         patches: PatchRegistry | None,
+        attention: AttentionBackend,
     ) -> None:
         self.paths: dict[tuple[str, str], Path] = {}
         self._setting = device
@@ -236,6 +239,7 @@ class _State:
         self._budget = budget
         self._placement = placement
         self._patches = patches
+        self._attention = attention
         self._residency: Residency | None = None
         self._descriptions: dict[tuple[Path, str], ModelDescription] = {}
         self._warned: set[str] = set()
@@ -274,6 +278,13 @@ class _State:
                 "%s was asked for in fp16, which is hundreds of times slower than bf16 or fp32 on a CPU", recipe.file
             )
         return precision
+
+    def patches_of(self, recipe: ModelRecipe) -> tuple[Patch, ...]:
+        """The recipe's patches; a denoiser that chooses no attention backend gets the setting's."""
+        chosen = any(isinstance(patch, AttentionPatch) for patch in recipe.patches)
+        if self._attention == "sdpa" or chosen or not isinstance(recipe, Denoiser):
+            return recipe.patches
+        return (AttentionPatch(self._attention), *recipe.patches)
 
     def resident(self) -> list[ResidentModel]:
         if self._residency is None:

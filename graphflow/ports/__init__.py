@@ -5,6 +5,15 @@ from graphflow.ports.base import PortType
 from graphflow.ports.conditioning import Conditioning, ConditioningEntry
 from graphflow.ports.control import Control
 from graphflow.ports.file import File, ImageFile
+from graphflow.ports.guider import (
+    CfgGuidance,
+    DualGuidance,
+    Guider,
+    PerpendicularGuidance,
+    PerturbedAttentionGuidance,
+    RangedGuidance,
+    SkipLayerGuidance,
+)
 from graphflow.ports.image import Image
 from graphflow.ports.instance import Instance
 from graphflow.ports.latent import Latent
@@ -20,7 +29,9 @@ from graphflow.ports.model import (
     TextualInversionPatch,
     Vae,
 )
-from graphflow.ports.speed import AttentionPatch, BlockCachePatch, CompilePatch, FusionPatch, speed_patches
+from graphflow.ports.noise import Noise
+from graphflow.ports.schedule import NoiseSchedule
+from graphflow.ports.speed import AttentionPatch, BlockCachePatch, CompilePatch, FusionPatch, with_speed
 from graphflow.ports.table import Table
 from graphflow.ports.video import Video
 
@@ -28,14 +39,17 @@ __all__ = [
     "AttentionPatch",
     "Audio",
     "BlockCachePatch",
+    "CfgGuidance",
     "CompilePatch",
     "Conditioning",
     "ConditioningEntry",
     "Control",
     "ControlNet",
     "Denoiser",
+    "DualGuidance",
     "File",
     "FusionPatch",
+    "Guider",
     "Image",
     "ImageFile",
     "Instance",
@@ -43,13 +57,19 @@ __all__ = [
     "LoraPatch",
     "Mask",
     "ModelRecipe",
+    "Noise",
+    "NoiseSchedule",
     "NoiseSpec",
     "Patch",
+    "PerpendicularGuidance",
+    "PerturbedAttentionGuidance",
     "PortType",
+    "RangedGuidance",
+    "SkipLayerGuidance",
     "Table",
     "TextEncoder",
     "TextualInversionPatch",
     "Vae",
     "Video",
-    "speed_patches",
+    "with_speed",
 ]

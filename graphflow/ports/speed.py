@@ -5,10 +5,10 @@ They are part of the recipe like any patch, so results that were made with them 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from graphflow.ports.model import Patch
+from graphflow.ports.model import Denoiser, Patch
 
 AttentionBackend = Literal["sdpa", "flash", "xformers", "sage"]
 """What computes attention: torch itself, or one of three libraries for NVIDIA GPUs."""
@@ -25,17 +25,22 @@ class AttentionPatch(Patch):
 
 
 @dataclass(frozen=True)
-class FusionPatch(Patch):
+class SpeedPatch(Patch):
+    """A part of a speed profile."""
+
+
+@dataclass(frozen=True)
+class FusionPatch(SpeedPatch):
     """Queries, keys and values from one multiplication each, where an attention layer makes them from the same tokens."""
 
 
 @dataclass(frozen=True)
-class CompilePatch(Patch):
+class CompilePatch(SpeedPatch):
     """The blocks that a network repeats, compiled by torch where the device gains by it."""
 
 
 @dataclass(frozen=True)
-class BlockCachePatch(Patch):
+class BlockCachePatch(SpeedPatch):
     """Deep features of one step used again in the next ones (DeepCache: Ma et al., arXiv 2312.00858)."""
 
     interval: int = 3
@@ -44,9 +49,14 @@ class BlockCachePatch(Patch):
     """Layers at the end of the network's outermost level that every step computes anew, 1 or more."""
 
 
-def speed_patches(profile: SpeedProfile, *, interval: int = 3, depth: int = 1) -> tuple[Patch, ...]:
-    """What a profile consists of; `interval` and `depth` are those of the block cache."""
+def with_speed(denoiser: Denoiser, profile: SpeedProfile, *, interval: int = 3, depth: int = 1) -> Denoiser:
+    """The denoiser with a profile, in place of the one that it has; `interval` and `depth` are those of the block cache."""
+    kept = tuple(patch for patch in denoiser.patches if not isinstance(patch, SpeedPatch))
+    return replace(denoiser, patches=(*kept, *_parts(profile, interval, depth)))
+
+
+def _parts(profile: SpeedProfile, interval: int, depth: int) -> tuple[SpeedPatch, ...]:
     if profile == "exact":
         return ()
-    rounding: tuple[Patch, ...] = (FusionPatch(), CompilePatch())
+    rounding = (FusionPatch(), CompilePatch())
     return rounding if profile == "balanced" else (*rounding, BlockCachePatch(interval, depth))
