@@ -32,6 +32,7 @@ def opened_network(
     Raises ModelMismatch for a ControlNet of another family, ModelError if a file is missing or does not fit, OutOfMemory if there
     is no room.
     """
+    recipes = _controlnets(prompts, denoiser)
     with ExitStack() as stack:
         switch = None
         if any(_follows_schedule(patch) for patch in denoiser.patches):
@@ -39,10 +40,7 @@ def opened_network(
             switch = stack.enter_context(_PatchSwitch(models, denoiser))
         else:
             unet = stack.enter_context(models.use(denoiser))
-        controlnets = {
-            recipe: stack.enter_context(models.use(_in_precision(recipe, denoiser)))
-            for recipe in _controlnets(prompts, denoiser)
-        }
+        controlnets = {recipe: stack.enter_context(models.use(_in_precision(recipe, denoiser))) for recipe in recipes}
         steering = Steering(controlnets, denoiser.noise, denoiser.latent_reduction)
         yield OpenedNetwork(unet, HalvingNetwork(UNetDenoiser(unet, steering)), denoiser, switch)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphflow.diffusion import CfgGuider, UNetDenoiser, cfg
-from graphflow.diffusion.guidance import schedule_share
+from graphflow.diffusion import CfgGuider, Network, UNetDenoiser, cfg
+from graphflow.diffusion.guidance import predict, schedule_share
 from graphflow.ports import Conditioning, ConditioningEntry, Mask, NoiseSpec
 
 SD15 = NoiseSpec()
@@ -35,6 +35,20 @@ class Echo:
         self.batches.append(len(latents))
         assert len(tokens) == len(latents)
         return tokens.mean(dim=(1, 2)).reshape(-1, 1, 1, 1).expand_as(latents)
+
+
+class Counted:
+    """A network that counts its calls, and whose tokens have no order, as cross-attention's."""
+
+    unordered_tokens = True
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.batches: list[int] = []
+
+    def __call__(self, latents: Tensor, timestep: Tensor, **inputs: Any) -> Tensor:
+        self.batches.append(len(latents))
+        return self.network(latents, timestep, **inputs)
 
 
 def saying(value: float, *, tokens: int = 3, **options: Any) -> ConditioningEntry:
@@ -82,6 +96,25 @@ def test_prompts_of_different_lengths_go_in_passes_of_their_own() -> None:
     result = CfgGuider(echo, told(saying(3.0, tokens=7)), told(saying(1.0)), 2.0, SD15)(torch.zeros(2, 4, 4, 4), NOON)
     assert echo.batches == [2, 2]
     assert result.unique().tolist() == [5.0]
+
+
+@pytest.mark.parametrize("lengths", [(77, 154), (154, 77), (10, 15), (5, 5)])
+def test_prompts_of_different_lengths_share_a_batch_of_a_network_that_attends_to_their_tokens(
+    unet: Any, noise: Tensor, lengths: tuple[int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(6)
+    entries = [ConditioningEntry(torch.randn(1, length, 8, generator=generator)) for length in lengths]
+    network = Counted(UNetDenoiser(unet))
+    together = predict(network, noise, NOON, entries)
+    assert network.batches == [4]
+    alone = [predict(network, noise, NOON, [entry])[0] for entry in entries]
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_prompts_that_would_be_repeated_too_often_do_not_share_a_batch(unet: Any, noise: Tensor) -> None:
+    network = Counted(UNetDenoiser(unet))
+    predict(network, noise, NOON, [ConditioningEntry(torch.zeros(1, length, 8)) for length in (77, 80)])
+    assert network.batches == [2, 2]
 
 
 def test_overlapping_prompts_are_averaged_by_strength() -> None:

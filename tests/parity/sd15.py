@@ -158,7 +158,8 @@ def compare_image_to_image(
     comparison.tensor(f"{run}/latents_start", start)
 
     recording = Recording(network)
-    guider = CfgGuider(recording, *prompts, float(options["guidance_scale"]), schedule.noise)
+    # The pipeline of the cases guides by scales above 1 only.
+    guider = CfgGuider(recording, *prompts, max(float(options["guidance_scale"]), 1.0), schedule.noise)
     step = 0
 
     def model(latents: Tensor, timestep: Tensor) -> Tensor:
