@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from graphflow.diffusion.blend_modes import BlendMode
 from graphflow.diffusion.picture_sizes import Anchor, Filter, Fit, Sides
 from graphflow.diffusion.prompt_syntax import TimedPrompt, Weighting, escape_prompt, literal_prompt, parse_prompt
+from graphflow.diffusion.refining import RefineMethod, refine_stages
 from graphflow.diffusion.samplers import (
     SAMPLER_NAMES,
     SAMPLERS,
@@ -30,8 +31,8 @@ from graphflow.diffusion.samplers import (
     find_sampler,
 )
 from graphflow.diffusion.sizes import latent_size, nearest_multiple
-from graphflow.ports.schedule import ScheduleName, Spacing
 from graphflow.diffusion.text_choices import choose_text
+from graphflow.ports.schedule import ScheduleName, Spacing
 
 if TYPE_CHECKING:
     from graphflow.diffusion.alpha import blending_pixels, colour_values, filled, flattened, with_alpha, with_opacity
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         trapezoid_scales,
         triangle_scales,
     )
+    from graphflow.diffusion.generation import Sampled, sample_latent
     from graphflow.diffusion.guidance import CfgGuider, Network, cfg
     from graphflow.diffusion.guiders import (
         DualGuider,
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
         ddpm_sigmas,
         edm_sigmas,
         exponential_sigmas,
+        falling_levels,
         karras_sigmas,
         kl_optimal_sigmas,
     )
@@ -123,7 +126,8 @@ if TYPE_CHECKING:
     from graphflow.diffusion.mask_shapes import ellipse_mask, rectangle_mask
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.network import OpenedNetwork, opened_network
-    from graphflow.diffusion.noise import draw_noise, empty_latents, left_latents, resumed_latents, start_latents
+    from graphflow.diffusion.noise import Draws, draw_noise, empty_latents, left_latents, resumed_latents, start_latents
+    from graphflow.diffusion.opened_guider import guider_of, opened_guider, ranged
     from graphflow.diffusion.padding import Border, border_mask, pad_picture
     from graphflow.diffusion.picture_batches import joined_pictures, picked_pictures
     from graphflow.diffusion.picture_files import encode_jpeg, encode_png, encode_webp
@@ -144,7 +148,7 @@ if TYPE_CHECKING:
         velocity_edm_scaling,
         velocity_scaling,
     )
-    from graphflow.diffusion.schedules import Schedule, custom_schedule, make_schedule
+    from graphflow.diffusion.schedules import Schedule, custom_schedule, make_schedule, schedule_of
     from graphflow.diffusion.text import (
         EncodedTokens,
         encode_prompt,
@@ -164,6 +168,7 @@ if TYPE_CHECKING:
         with_own_sizes,
         without_text,
     )
+    from graphflow.diffusion.tiles import Tile, faded, tiles_of
     from graphflow.diffusion.training_noise import (
         constant_sigmas,
         edm_weight,
@@ -173,6 +178,7 @@ if TYPE_CHECKING:
         table_sigmas,
         velocity_weight,
     )
+    from graphflow.diffusion.upscaling import upscaled
     from graphflow.diffusion.vae import (
         Posterior,
         decode_latents,
@@ -183,11 +189,13 @@ if TYPE_CHECKING:
         to_model_range,
         to_pixels,
     )
-    from graphflow.diffusion.weakened import PerturbedAttention
+    from graphflow.diffusion.weakened import PerturbedAttention, SkippedLayers
 
 _MODULE_OF: dict[str, str] = {
     name: module
     for module, names in {
+        "tiles": "Tile faded tiles_of",
+        "upscaling": "upscaled",
         "picture_batches": "joined_pictures picked_pictures",
         "comparison": "Difference difference",
         "rotation": "mirrored rotated",
@@ -202,6 +210,7 @@ _MODULE_OF: dict[str, str] = {
         "conditionings": "averaged combined concatenated during in_area in_mask with_extra with_strength zeroed",
         "denoise": "UNetDenoiser",
         "forward": "add_noise alphas_cumprod betas clean_estimate sigma_table",
+        "generation": "Sampled sample_latent",
         "guidance": "CfgGuider Network cfg",
         "images": "pil_from_pixels pixels_from_pil",
         "inpainting": "KeptOutside",
@@ -221,21 +230,22 @@ _MODULE_OF: dict[str, str] = {
         "mask_shapes": "ellipse_mask rectangle_mask",
         "masks": "area_mask latent_mask",
         "network": "OpenedNetwork opened_network",
-        "noise": "draw_noise empty_latents left_latents resumed_latents start_latents",
+        "noise": "Draws draw_noise empty_latents left_latents resumed_latents start_latents",
+        "opened_guider": "guider_of opened_guider ranged",
         "preview": "PROJECTIONS fit_projection preview_image projection_of",
         "prompts": "count_tokens prompt_tokens read_timed_prompt timed_conditioning weighed",
         "sampling": "Model OnStep sample",
-        "schedules": "Schedule custom_schedule make_schedule",
+        "schedules": "Schedule custom_schedule make_schedule schedule_of",
         "text": "EncodedTokens encode_prompt encode_tokens prompt_length read_plain token_ids",
         "frame_guidance": "FrameGuider linear_scales orbit_scales trapezoid_scales triangle_scales",
         "guiders": "DualGuider PerpendicularGuider RangedGuider RescaledGuider "
         "WeakenedGuider away_from dual perpendicular rescaled",
-        "levels": "beta_sigmas ddpm_sigmas edm_sigmas exponential_sigmas karras_sigmas kl_optimal_sigmas",
+        "levels": "beta_sigmas ddpm_sigmas edm_sigmas exponential_sigmas falling_levels karras_sigmas kl_optimal_sigmas",
         "scalings": "SCALINGS Coefficients Denoise ScaledDenoiser Scaling "
         "TableDenoiser edm_scaling epsilon_scaling velocity_edm_scaling velocity_scaling",
         "training_noise": "constant_sigmas edm_weight epsilon_weight "
         "even_weight lognormal_sigmas table_sigmas velocity_weight",
-        "weakened": "PerturbedAttention",
+        "weakened": "PerturbedAttention SkippedLayers",
         "text_sdxl": "TIME_IDS PictureSizes join_encoders read_prompt read_tokens sdxl_conditioning sdxl_vector "
         "with_own_sizes without_text",
         "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
@@ -258,6 +268,7 @@ __all__ = [
     "Coefficients",
     "Denoise",
     "Difference",
+    "Draws",
     "DualGuider",
     "EncodedTokens",
     "FeatherSide",
@@ -279,8 +290,10 @@ __all__ = [
     "Posterior",
     "QuarterTurns",
     "RangedGuider",
+    "RefineMethod",
     "RescaledGuider",
     "Residuals",
+    "Sampled",
     "Sampler",
     "SamplerName",
     "ScaledDenoiser",
@@ -288,9 +301,11 @@ __all__ = [
     "Schedule",
     "ScheduleName",
     "Sides",
+    "SkippedLayers",
     "Spacing",
     "Steering",
     "TableDenoiser",
+    "Tile",
     "TimedPrompt",
     "UNetDenoiser",
     "WeakenedGuider",
@@ -356,6 +371,8 @@ __all__ = [
     "escape_prompt",
     "even_weight",
     "exponential_sigmas",
+    "faded",
+    "falling_levels",
     "feather_mask",
     "fill_holes",
     "filled",
@@ -366,6 +383,7 @@ __all__ = [
     "gaussian_blur",
     "greyed",
     "grow_mask",
+    "guider_of",
     "in_area",
     "in_mask",
     "inpaint_channels",
@@ -387,6 +405,7 @@ __all__ = [
     "matched_statistics",
     "mirrored",
     "nearest_multiple",
+    "opened_guider",
     "opened_network",
     "orbit_scales",
     "pad_picture",
@@ -406,11 +425,13 @@ __all__ = [
     "prompt_tokens",
     "put_back",
     "range_mask",
+    "ranged",
     "read_plain",
     "read_prompt",
     "read_timed_prompt",
     "read_tokens",
     "rectangle_mask",
+    "refine_stages",
     "repeat_latent",
     "rescaled",
     "resize_latent",
@@ -421,6 +442,8 @@ __all__ = [
     "rotated",
     "same_batch",
     "sample",
+    "sample_latent",
+    "schedule_of",
     "sdxl_conditioning",
     "sdxl_vector",
     "sharpened",
@@ -431,12 +454,14 @@ __all__ = [
     "steered",
     "surroundings",
     "table_sigmas",
+    "tiles_of",
     "timed_conditioning",
     "to_model_range",
     "to_pixels",
     "token_ids",
     "trapezoid_scales",
     "triangle_scales",
+    "upscaled",
     "vae_of_family",
     "velocity_edm_scaling",
     "velocity_scaling",

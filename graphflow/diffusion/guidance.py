@@ -49,7 +49,8 @@ def cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
 class CfgGuider:
     """Classifier-free guidance over prompts that may have areas, masks, strengths and times; a `sampling.Model`.
 
-    It is on when the scale is above 1; then negative and positive prompts go through the network in one batch, in that order.
+    It is on unless the scale is 1: above, away from the negative prompt; below, a mixture of both. Then negative and positive prompts
+    go through the network in one batch, in that order.
     """
 
     network: Network
@@ -70,7 +71,7 @@ class CfgGuider:
     @property
     def is_on(self) -> bool:
         """Whether the negative prompt is used at all."""
-        return self.scale > 1
+        return self.scale != 1
 
     def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """The guided prediction, of the latents' shape."""

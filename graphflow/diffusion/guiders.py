@@ -140,7 +140,7 @@ class WeakenedGuider:
     """Classifier-free guidance, and guidance away from the same network with a part of it switched off.
 
     Which part makes the kind: self-attention maps for perturbed-attention guidance (Ahn et al., arXiv 2403.17377), whole layers for
-    skip-layer guidance. The weakened network is a callable like any other; `weakened.PerturbedAttention` makes one of a UNet.
+    skip-layer guidance (Hyung et al., arXiv 2411.18664). The weakened network is a callable like any other; `weakened` makes both of a UNet.
     """
 
     network: Network
@@ -153,7 +153,7 @@ class WeakenedGuider:
 
     def __post_init__(self) -> None:
         check_prompts(positive=self.positive)
-        if self.scale > 1:
+        if self.scale != 1:
             if self.negative is None:
                 raise ValueError(f"guidance {self.scale:g} needs a negative conditioning; link one, or use guidance 1")
             check_prompts(negative=self.negative)
@@ -161,7 +161,7 @@ class WeakenedGuider:
     def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """The guided prediction, of the latents' shape."""
         positive = {"positive": self.positive}
-        if self.scale > 1 and self.negative is not None:
+        if self.scale != 1 and self.negative is not None:
             prompts = {"negative": self.negative, **positive}
             uncond, cond = predictions_for(self.network, latents, timestep, prompts, self.noise)
             guided = cfg(uncond, cond, self.scale)

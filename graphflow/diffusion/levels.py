@@ -5,6 +5,7 @@ Levels fall from noisy to clean and leave out the final zero, which `schedules` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import atan, log
 
 import numpy as np
@@ -110,6 +111,16 @@ def lcm_timesteps(steps: int, *, train_steps: int = 1000, distilled_steps: int =
         raise ValueError(f"{steps} steps are out of range for a latent consistency model; use 1 to {distilled_steps}")
     known = np.arange(distilled_steps, 0, -1, dtype=np.int64) * (train_steps // distilled_steps) - 1
     return known[np.floor(np.linspace(0, distilled_steps, steps, endpoint=False)).astype(np.int64)]
+
+
+def falling_levels(sigmas: Sequence[float]) -> Floats:
+    """One's own noise levels, checked, without the final 0 that they may have. Raises ValueError for others than falling ones above 0."""
+    levels = np.asarray(sigmas, dtype=np.float64)
+    levels = levels[:-1] if len(levels) and levels[-1] == 0 else levels
+    if not len(levels) or not np.all(np.isfinite(levels)) or np.any(np.diff(levels) >= 0) or levels[-1] <= 0:
+        shown = ", ".join(f"{level:g}" for level in levels)
+        raise ValueError(f"noise levels [{shown}] are no schedule; give one or more numbers above 0 that fall")
+    return levels
 
 
 def kept_for_image(sigmas: NDArray[np.floating], strength: float) -> NDArray[np.floating]:

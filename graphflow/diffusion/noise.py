@@ -5,6 +5,7 @@ Noise is drawn on the CPU in float32, so that a seed means the same picture on e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 import torch
@@ -14,13 +15,20 @@ from graphflow.diffusion.forward import add_noise
 from graphflow.diffusion.schedules import Schedule
 from graphflow.diffusion.sizes import latent_size
 
+Draws = Generator | Sequence[Generator]
+"""One generator for a whole batch, or one for each of its pictures."""
 
-def draw_noise(shape: tuple[int, ...] | torch.Size, generator: Generator) -> Tensor:
+
+def draw_noise(shape: tuple[int, ...] | torch.Size, generator: Draws) -> Tensor:
     """Standard normal noise, float32, on the CPU.
 
-    A batch is one draw: only its first picture is the one that the seed gives alone. Map over seeds for pictures that don't
-    depend on their neighbours. Raises ValueError for a generator that is not on the CPU.
+    With one generator a batch is one draw: only its first picture is the one that the seed gives alone. With one for each picture,
+    every picture is. Raises ValueError for a generator that is not on the CPU, or another number of them.
     """
+    if not isinstance(generator, Generator):
+        if len(generator) != shape[0]:
+            raise ValueError(f"{len(generator)} generators do not fit a batch of {shape[0]}; give one for each picture")
+        return torch.cat([draw_noise((1, *shape[1:]), each) for each in generator])
     if generator.device.type != "cpu":
         raise ValueError(
             f"noise is drawn on the CPU, but the generator is on {generator.device}; make one with torch.Generator()"
@@ -59,6 +67,11 @@ def left_latents(latents: Tensor, schedule: Schedule) -> Tensor:
     if schedule.reaches_the_end:
         return latents
     return latents / _scale_of(schedule, schedule.end)
+
+
+def without_noise(latents: Tensor, noise: Tensor, schedule: Schedule) -> Tensor:
+    """Latents as `left_latents` gives them, before the first call of the schedule, without the noise that was added to them."""
+    return latents * sqrt(1 + schedule.sigma(schedule.start) ** 2) - schedule.sigma(schedule.start) * noise.to(latents)
 
 
 def _scale_of(schedule: Schedule, call: int) -> float:

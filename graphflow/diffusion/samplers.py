@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from graphflow.ports.schedule import ScheduleName
+
 SamplerName = Literal[
     "euler",
     "euler_a",
@@ -29,19 +31,6 @@ SamplerName = Literal[
     "deis",
     "lcm",
 ]
-ScheduleName = Literal[
-    "normal",
-    "karras",
-    "exponential",
-    "beta",
-    "sgm_uniform",
-    "simple",
-    "ddim_uniform",
-    "kl_optimal",
-    "align_your_steps",
-    "align_your_steps_xl",
-]
-Spacing = Literal["leading", "trailing", "linspace"]
 
 SAMPLER_NAMES: tuple[str, ...] = get_args(SamplerName)
 SCHEDULE_NAMES: tuple[str, ...] = get_args(ScheduleName)
@@ -190,3 +179,16 @@ def find_sampler(name: str) -> Sampler:
     if name not in SAMPLERS:
         raise ValueError(f'there is no sampler "{name}"; use one of {", ".join(SAMPLER_NAMES)}')
     return SAMPLERS[name]
+
+
+_AUTOMATIC: tuple[ScheduleName, ...] = ("karras", "normal")
+_XL_FAMILIES = ("sdxl", "sdxl_refiner")
+
+
+def schedule_kind(asked: Literal["auto", ScheduleName], sampler: Sampler, *, family: str) -> ScheduleName:
+    """The schedule that is meant: `auto` is karras where the sampler has it, else normal; those fitted to a family fit the denoiser's."""
+    if asked == "auto":
+        return next(kind for kind in _AUTOMATIC if kind in sampler.schedules)
+    if asked == "align_your_steps" and family in _XL_FAMILIES:
+        return "align_your_steps_xl"
+    return asked

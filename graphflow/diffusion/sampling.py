@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from graphflow.diffusion import solvers
 from graphflow.diffusion.forward import clean_estimate, sigma_table
 from graphflow.diffusion.inpainting import KeptOutside
-from graphflow.diffusion.noise import draw_noise
+from graphflow.diffusion.noise import Draws, draw_noise
 from graphflow.diffusion.scalings import SCALINGS
 from graphflow.diffusion.schedules import Schedule
 
@@ -36,14 +36,15 @@ def sample(
     latents: Tensor,
     schedule: Schedule,
     *,
-    generator: Generator | None = None,
+    generator: Draws | None = None,
     on_step: OnStep | None = None,
     keep: KeptOutside | None = None,
 ) -> Tensor:
     """Walk down a noise schedule and return the latents, float32, in the sampler's scale (`noise.left_latents` undoes it).
 
     `latents` come from `noise.start_latents` or `noise.resumed_latents`. `generator` gives the fresh noise of stochastic samplers:
-    on the CPU, in float32, draws for the whole batch at each step (`Sampler.draws`). `keep` restricts the change to a mask.
+    on the CPU, in float32, draws for the whole batch, or one for each picture, at each step (`Sampler.draws`). `keep` restricts the
+    change to a mask.
 
     Raises ValueError for a stochastic sampler without a generator.
     """
@@ -57,6 +58,7 @@ def sample(
     def after(step: int, latents: Tensor, clean: Tensor) -> Tensor:
         if keep is not None:
             latents = keep(latents, schedule, schedule.start + step + 1)
+            clean = keep(clean, schedule, len(schedule.timesteps))
         if on_step is not None:
             on_step(step + 1, schedule.calls, latents, clean)
         return latents
@@ -65,9 +67,7 @@ def sample(
     return walk(model, latents, schedule, generator, after)
 
 
-def _solve(
-    model: Model, latents: Tensor, schedule: Schedule, generator: Generator | None, after: solvers.After
-) -> Tensor:
+def _solve(model: Model, latents: Tensor, schedule: Schedule, generator: Draws | None, after: solvers.After) -> Tensor:
     """Walk with a function of `solvers`."""
     shape = latents.shape
     fresh_noise = {} if generator is None else {"draw": lambda: draw_noise(shape, generator).to(latents)}
@@ -83,12 +83,12 @@ def _solve(
 
 
 def _follow_scheduler(
-    model: Model, latents: Tensor, schedule: Schedule, generator: Generator | None, after: solvers.After
+    model: Model, latents: Tensor, schedule: Schedule, generator: Draws | None, after: solvers.After
 ) -> Tensor:
     """Walk with a scheduler of diffusers."""
     sampler = schedule.sampler
     scheduler = _scheduler(schedule)
-    fresh_noise = {"generator": generator} if sampler.stochastic else {}
+    fresh_noise = {"generator": _as_diffusers_takes(generator)} if sampler.stochastic else {}
     for call in range(schedule.start, schedule.end):
         timestep = schedule.timesteps[call]
         prediction = model(scheduler.scale_model_input(latents, timestep), timestep).to(torch.float32)
@@ -131,6 +131,10 @@ class TimestepDenoiser:
     @cached_property
     def _logarithms(self) -> NDArray[np.float64]:
         return np.asarray(np.log(sigma_table(self.schedule.noise).double().numpy()))
+
+
+def _as_diffusers_takes(generator: Draws | None) -> Generator | list[Generator] | None:
+    return generator if generator is None or isinstance(generator, Generator) else list(generator)
 
 
 def _scheduler(schedule: Schedule) -> Any:  # diffusers is not typed

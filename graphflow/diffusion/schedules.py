@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphflow.diffusion.cuts import Cut
 from graphflow.diffusion.forward import sigma_table
 from graphflow.diffusion.levels import (
     Floats,
@@ -22,14 +23,16 @@ from graphflow.diffusion.levels import (
     ddim_timesteps,
     even_timesteps,
     exponential_sigmas,
+    falling_levels,
     karras_sigmas,
     kl_optimal_sigmas,
     lcm_timesteps,
     refined_sigmas,
     simple_timesteps,
 )
-from graphflow.diffusion.samplers import Grid, Sampler, ScheduleName, Spacing, find_sampler
-from graphflow.ports.model import NoiseSpec
+from graphflow.diffusion.samplers import Grid, Sampler, find_sampler, schedule_kind
+from graphflow.ports.model import Denoiser, NoiseSpec
+from graphflow.ports.schedule import NoiseSchedule, ScheduleName, Spacing
 
 _BY_LEVEL: Mapping[str, Callable[[float, float, int], Floats]] = {
     "karras": karras_sigmas,
@@ -106,20 +109,33 @@ def make_schedule(
     strength: float = 1.0,
     start_step: int = 0,
     end_step: int | None = None,
+    start: float = 0.0,
+    end: float = 1.0,
 ) -> Schedule:
     """The schedule of a sampler for a denoiser trained with `noise`.
 
     `spacing` (Lin et al., arXiv 2305.08891, table 2) and `steps_offset`, which only `leading` uses, default to what the published
     Stable Diffusion files say. `strength` 0 to 1 leaves out the first calls as image-to-image of diffusers does: min(int(steps *
-    strength), steps) stay, and with pndm one more. `start_step` and `end_step` make a part of the steps; parts in a row equal the
-    whole, except that the multistep samplers (dpmpp_2m and 3m, pndm, lms, unipc, deis) begin each part without memory.
+    strength), steps) stay, and with pndm one more. `start_step` and `end_step` make a part of the steps, `start` and `end` a part by
+    shares of the training steps; parts in a row equal the whole, except that the multistep samplers (dpmpp_2m and 3m, pndm, lms,
+    unipc, deis) begin each part without memory.
 
     Raises ValueError for a combination that does not exist, or when no step is left.
     """
     method = find_sampler(sampler) if isinstance(sampler, str) else sampler
     _check_combination(method, noise, kind)
     whole = _whole_schedule(noise, method, steps=steps, kind=kind, spacing=spacing, steps_offset=steps_offset)
-    return _cut(whole, strength=strength, start_step=start_step, end_step=end_step)
+    return _cut(whole, Cut(strength, start_step, end_step, start, end))
+
+
+def schedule_of(recipe: NoiseSchedule, denoiser: Denoiser, sampler: Sampler | str) -> Schedule:
+    """The schedule that a recipe gives for a denoiser and a sampler. Raises ValueError as `make_schedule` and `custom_schedule` do."""
+    method = find_sampler(sampler) if isinstance(sampler, str) else sampler
+    cut = Cut(recipe.strength, recipe.start_step, recipe.end_step, recipe.start, recipe.end)
+    if recipe.sigmas:
+        return custom_schedule(denoiser.noise, method, recipe.sigmas, **vars(cut))
+    kind = schedule_kind(recipe.kind, method, family=denoiser.family)
+    return make_schedule(denoiser.noise, method, steps=recipe.steps, kind=kind, spacing=recipe.spacing, **vars(cut))
 
 
 def custom_schedule(
@@ -130,6 +146,8 @@ def custom_schedule(
     strength: float = 1.0,
     start_step: int = 0,
     end_step: int | None = None,
+    start: float = 0.0,
+    end: float = 1.0,
 ) -> Schedule:
     """A schedule of one's own noise levels: falling, one per step, with or without the final 0, which is never left out.
 
@@ -138,19 +156,15 @@ def custom_schedule(
     """
     method = find_sampler(sampler) if isinstance(sampler, str) else sampler
     _check_combination(method, noise, "karras", asked="custom")
-    levels = np.asarray(sigmas, dtype=np.float64)
-    levels = levels[:-1] if len(levels) and levels[-1] == 0 else levels
+    levels = falling_levels(sigmas)
     table = sigma_table(noise).double().numpy()
-    if not len(levels) or not np.all(np.isfinite(levels)) or np.any(np.diff(levels) >= 0) or levels[-1] <= 0:
-        shown = ", ".join(f"{level:g}" for level in levels)
-        raise ValueError(f"noise levels [{shown}] are no schedule; give one or more numbers above 0 that fall")
     if levels[0] > table[-1] * 1.01:
         raise ValueError(
             f"the noise level {levels[0]:g} is above all that the denoiser knows; begin at {table[-1]:.4g} or below"
         )
     timesteps = _timesteps_of(levels, table, method, noise, "custom")
     whole = _schedule(noise, method, timesteps, levels, kind="custom", spacing="leading", steps=len(levels))
-    return _cut(whole, strength=strength, start_step=start_step, end_step=end_step)
+    return _cut(whole, Cut(strength, start_step, end_step, start, end))
 
 
 def _check_combination(sampler: Sampler, noise: NoiseSpec, kind: str, *, asked: str = "") -> None:
@@ -171,41 +185,19 @@ def _check_combination(sampler: Sampler, noise: NoiseSpec, kind: str, *, asked: 
         raise ValueError(f'the schedule "{kind}" begins where some signal is left; use another one for this denoiser')
 
 
-def _cut(whole: Schedule, *, strength: float, start_step: int, end_step: int | None) -> Schedule:
-    steps = whole.steps
-    last = steps if end_step is None else min(end_step, steps)
-    if strength != 1.0:
-        if start_step != 0 or last != steps:
-            raise ValueError(
-                f"strength {strength:g} and steps {start_step} to {last} were both asked for; "
-                "use strength 1 with start_step and end_step, or strength alone"
-            )
-        return replace(whole, start=_strength_cut(steps, strength))
-    if not 0 <= start_step < last:
-        raise ValueError(
-            f"steps {start_step} to {last} of {steps} leave nothing to do; start_step must be at least 0 and below end_step"
-        )
-    return _part(whole, start_step, last)
-
-
-def _strength_cut(steps: int, strength: float) -> int:
-    if not 0 < strength <= 1:
-        raise ValueError(f"strength {strength:g} is out of range; use more than 0 and at most 1")
-    kept = min(int(steps * strength), steps)
-    if kept < 1:
-        raise ValueError(
-            f"strength {strength:g} of {steps} steps leaves no step to make; use a strength of at least {1 / steps:.2g} "
-            "or more steps"
-        )
-    return steps - kept
+def _cut(whole: Schedule, cut: Cut) -> Schedule:
+    steps, _ = _without_warm_up(whole)
+    first, last = cut.steps(steps.numpy(), train_steps=whole.noise.train_steps)
+    if cut.strength != 1.0:
+        return replace(whole, start=first)  # pndm keeps its warm-up where the whole schedule has it, as diffusers does
+    return _part(whole, first, last)
 
 
 def _part(whole: Schedule, first: int, last: int) -> Schedule:
     """The steps from `first` up to, not including, `last`; pndm warms up anew where the part begins."""
     if whole.sampler.grid != "plms":
         return replace(whole, start=first, end=last)
-    steps = torch.cat([whole.timesteps[:1], whole.timesteps[2:]]) if whole.steps > 1 else whole.timesteps
-    levels = torch.cat([whole.sigmas[:1], whole.sigmas[2:]]) if whole.steps > 1 else whole.sigmas
+    steps, levels = _without_warm_up(whole)
     warm_up = [first + 1] if last - first > 1 else []
     order = [*range(first + 1), *warm_up, *range(first + 1, whole.steps)]
     return replace(
@@ -215,6 +207,13 @@ def _part(whole: Schedule, first: int, last: int) -> Schedule:
         start=first,
         end=last + len(warm_up),
     )
+
+
+def _without_warm_up(whole: Schedule) -> tuple[Tensor, Tensor]:
+    """Timesteps and noise levels with each step once."""
+    if whole.sampler.grid != "plms" or whole.steps == 1:
+        return whole.timesteps, whole.sigmas
+    return tuple(torch.cat([values[:1], values[2:]]) for values in (whole.timesteps, whole.sigmas))  # type: ignore[return-value]
 
 
 def _whole_schedule(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from graphflow.diffusion.denoise import UNetDenoiser
+from graphflow.diffusion.guidance import Network
 from graphflow.ports.control import Control
 
 
@@ -34,19 +36,32 @@ class IdentityAttention:
         return answer / factor
 
 
-@dataclass(frozen=True, eq=False)
-class PerturbedAttention:
-    """A UNet without the maps of its self-attention, as a `guidance.Network`; the UNet is as before after each call."""
+class SwitchableNetwork(Network, Protocol):
+    """A network that shows the UNet within it, so that parts of that can be switched off."""
 
-    denoiser: UNetDenoiser
+    @property
+    def unet(self) -> Any:  # diffusers is not typed
+        """The module that the calls go through."""
+
+
+@dataclass(frozen=True, eq=False)
+class WeakenedNetwork(ABC):
+    """A UNet of which some layers are weakened, as a `guidance.Network`; the UNet is as before after each call, failed ones included."""
+
+    network: SwitchableNetwork
     layers: tuple[str, ...] = ("mid_block",)
-    """Beginnings of the names of modules in which self-attention is switched off."""
+    """Beginnings of the names of the modules that are weakened."""
+
+    KIND: ClassVar[str]
+    """What is looked for in these modules."""
 
     def __post_init__(self) -> None:
-        if not self._chosen():
+        there = self.candidates()
+        strange = [layer for layer in self.layers if not any(name.startswith(layer) for name in there)]
+        if strange or not self.layers:
             raise ValueError(
-                f"this denoiser has no self-attention in {', '.join(self.layers) or 'no layer'}; it has some in "
-                f"{', '.join(sorted({_place(name) for name in _self_attention(self.denoiser.unet)})) or 'no layer'}"
+                f"this denoiser has no {self.KIND} in {', '.join(strange) or 'no layer'}; it has some in "
+                f"{', '.join(sorted({_place(name) for name in there})) or 'no layer'}"
             )
 
     def __call__(
@@ -60,28 +75,70 @@ class PerturbedAttention:
         controls: Sequence[tuple[Control, ...]] = (),
     ) -> Tensor:
         """The weakened prediction, float32, of the latents' shape."""
-        with self._switched_off():
-            return self.denoiser(latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls)
+        chosen = [module for name, module in self.candidates().items() if name.startswith(self.layers)]
+        with self.weakened(chosen):
+            return self.network(latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls)
 
-    def _chosen(self) -> list[Any]:
-        found = _self_attention(self.denoiser.unet)
-        return [module for name, module in found.items() if name.startswith(self.layers)]
+    @abstractmethod
+    def candidates(self) -> dict[str, Any]:
+        """Modules that can be weakened, by name."""
+
+    @abstractmethod
+    def weakened(self, modules: list[Any]) -> AbstractContextManager[None]:
+        """Weakens the modules for the block."""
+
+
+class PerturbedAttention(WeakenedNetwork):
+    """A UNet without the maps of its self-attention (Ahn et al., arXiv 2403.17377)."""
+
+    KIND = "self-attention"
+
+    def candidates(self) -> dict[str, Any]:
+        """Self-attention modules."""
+        return {name: module for name, module in self.network.unet.named_modules() if name.endswith("attn1")}
 
     @contextmanager
-    def _switched_off(self) -> Iterator[None]:
-        before = [(module, module.processor) for module in self._chosen()]
+    def weakened(self, modules: list[Any]) -> Iterator[None]:
+        """Puts another processor into them."""
+        before = [module.processor for module in modules]
         try:
-            for module, _ in before:
+            for module in modules:
                 module.processor = IdentityAttention()
             yield
         finally:
-            for module, processor in before:
+            for module, processor in zip(modules, before, strict=True):
                 module.processor = processor
 
 
-def _self_attention(unet: Any) -> dict[str, Any]:
-    """Self-attention modules of a UNet by name."""
-    return {name: module for name, module in unet.named_modules() if name.endswith("attn1")}
+class SkippedLayers(WeakenedNetwork):
+    """A UNet whose transformer blocks let everything pass unchanged (Hyung et al., arXiv 2411.18664, section 3.2: residual skipping)."""
+
+    KIND = "transformer block"
+
+    def candidates(self) -> dict[str, Any]:
+        """Transformer blocks."""
+        return {name: module for name, module in self.network.unet.named_modules() if _BLOCK.search(name)}
+
+    @contextmanager
+    def weakened(self, modules: list[Any]) -> Iterator[None]:
+        """Puts a function that returns its input before the method of their class."""
+        before = [vars(module).get("forward") for module in modules]
+        try:
+            for module in modules:
+                module.forward = _unchanged
+            yield
+        finally:
+            for module, forward in zip(modules, before, strict=True):
+                del module.forward
+                if forward is not None:  # such as that of a hook
+                    module.forward = forward
+
+
+def _unchanged(hidden_states: Tensor, *unused: Any, **ignored: Any) -> Tensor:
+    return hidden_states
+
+
+_BLOCK = re.compile(r"transformer_blocks\.\d+$")
 
 
 def _place(name: str) -> str:

@@ -1,17 +1,25 @@
 """From noise to a latent."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import graphflow.diffusion as diffusion
-from graphflow import Conditioning, Denoiser, Field, Latent, Node, NodeContext, Seed, Slider, node
+from graphflow import (
+    CfgGuidance,
+    Conditioning,
+    Denoiser,
+    Field,
+    Latent,
+    Node,
+    NodeContext,
+    Noise,
+    NoiseSchedule,
+    Seed,
+    Slider,
+    node,
+)
 from graphflow.diffusion import SamplerName, ScheduleName, Spacing
 
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-
-    from graphflow.diffusion import Schedule
+from ._progress import reports
 
 
 @node("ksampler")
@@ -49,89 +57,21 @@ class KSampler(Node):
 
     def run(self, ctx: NodeContext) -> Latent:
         """Raises ValueError for settings that contradict each other and for parts that do not fit together."""
-        diffusion.check_latent_space(self.latent, self.denoiser)
-        schedule = diffusion.make_schedule(
-            self.denoiser.noise,
-            self.sampler,
-            steps=self.steps,
-            kind=self._schedule(),
-            spacing=self.spacing,
-            strength=self.strength,
-            start_step=self.start_step,
-            end_step=self.end_step,
-        )
-        generator = ctx.generator(self.seed)
-        noise = diffusion.draw_noise(self.latent.samples.shape, generator)
-        if not self.add_noise:
-            _skip_draws(schedule, noise, generator)
-        with diffusion.opened_network(ctx.models, self.denoiser, [self.positive, self.negative]) as network:
-            guider = diffusion.CfgGuider(
-                network,
-                self._sized(self.positive),
-                None if self.negative is None else self._sized(self.negative, is_negative=True),
-                scale=self.guidance,
-                noise=self.denoiser.noise,
-            )
-            samples = diffusion.sample(
-                guider,
-                self._start(noise, schedule),
-                schedule,
-                generator=generator,
-                on_step=_reports(ctx, self.denoiser, schedule.calls),
-                keep=self._kept(noise),
-            )
-        return replace(
-            self.latent, samples=diffusion.left_latents(samples, schedule), space=diffusion.space_of(self.denoiser)
-        )
-
-    def _sized(self, conditioning: Conditioning, *, is_negative: bool = False) -> Conditioning:
-        """The prompts with the picture's size, which some families take."""
-        rows, columns = self.latent.samples.shape[-2:]
-        return diffusion.with_own_sizes(
-            conditioning,
-            family=self.denoiser.family,
-            width=columns * self.latent.reduction,
-            height=rows * self.latent.reduction,
-            is_negative=is_negative,
-        )
-
-    def _schedule(self) -> ScheduleName:
-        if self.schedule != "auto":
-            return self.schedule
-        return "karras" if "karras" in diffusion.find_sampler(self.sampler).schedules else "normal"
-
-    def _start(self, noise: "Tensor", schedule: "Schedule") -> "Tensor":
-        if self.add_noise:
-            return diffusion.start_latents(self.latent.samples, noise, schedule)
-        return diffusion.resumed_latents(self.latent.samples, schedule)
-
-    def _kept(self, noise: "Tensor") -> "diffusion.KeptOutside | None":
-        if self.latent.noise_mask is None:
-            return None
-        if not self.add_noise:
-            raise ValueError(
-                "a noise mask needs a latent without noise, but add_noise is off: this latent is noisy already. "
-                "Sample all steps in one node, or take the mask away"
-            )
-        return diffusion.KeptOutside.of(self.latent.samples, noise=noise, mask=self.latent.noise_mask)
-
-
-def _skip_draws(schedule: "Schedule", noise: "Tensor", generator: "Generator") -> None:
-    """Pass over the fresh noise of earlier steps, so that sampling in parts draws what sampling in one go draws."""
-    if schedule.sampler.stochastic:
-        for _ in range(schedule.start * schedule.sampler.draws):
-            diffusion.draw_noise(noise.shape, generator)
-
-
-def _reports(ctx: NodeContext, denoiser: Denoiser, calls: int) -> Callable[[int, int, "Tensor", "Tensor"], None]:
-    """What the sampler calls after each step: progress, a preview, and the moment at which a cancelled run stops."""
-    steps = ctx.progress(range(calls), "sampling")
-    projection = diffusion.projection_of(denoiser)
-    next(steps)
-
-    def on_step(step: int, total: int, latents: "Tensor", clean: "Tensor") -> None:
-        next(steps, None)
-        if projection is not None:
-            ctx.preview(lambda: diffusion.preview_image(clean, projection=projection))
-
-    return on_step
+        return diffusion.sample_latent(
+            ctx.models,
+            # At 1, the negative prompt has no say.
+            CfgGuidance(self.denoiser, self.positive, self.negative, scale=max(self.guidance, 1.0)),
+            self.latent,
+            sampler=self.sampler,
+            schedule=NoiseSchedule(
+                self.schedule,
+                self.steps,
+                self.spacing,
+                strength=self.strength,
+                start_step=self.start_step,
+                end_step=self.end_step,
+            ),
+            noise=Noise((self.seed,), is_added=self.add_noise),
+            generator=ctx.generator,
+            on_step=reports(ctx, self.denoiser),
+        ).latent

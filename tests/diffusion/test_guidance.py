@@ -83,12 +83,16 @@ def test_negative_comes_first_in_one_batch() -> None:
     assert echo.batches == [4]
 
 
-@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0])
-def test_guidance_of_one_or_less_does_not_ask_the_negative_prompt(scale: float) -> None:
+def test_guidance_of_one_does_not_ask_the_negative_prompt() -> None:
     echo = Echo()
-    result = CfgGuider(echo, told(saying(3.0)), told(saying(1.0)), scale, SD15)(torch.zeros(2, 4, 4, 4), NOON)
+    result = CfgGuider(echo, told(saying(3.0)), told(saying(1.0)), 1.0, SD15)(torch.zeros(2, 4, 4, 4), NOON)
     assert echo.batches == [2]
     assert result.unique().tolist() == [3.0]
+
+
+@pytest.mark.parametrize(("scale", "mixed"), [(0.0, 1.0), (0.5, 2.0)])
+def test_guidance_below_one_mixes_both_prompts(scale: float, mixed: float) -> None:
+    assert guided(told(saying(3.0)), told(saying(1.0)), scale=scale).unique().tolist() == [mixed]
 
 
 def test_prompts_of_different_lengths_go_in_passes_of_their_own() -> None:

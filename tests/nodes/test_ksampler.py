@@ -79,13 +79,14 @@ def test_outside_a_noise_mask_nothing_changes(sample: Sample) -> None:
     assert not torch.allclose(changed[..., 4:], original[..., 4:])
 
 
-def test_a_noise_mask_does_not_go_with_a_latent_that_is_noisy(sample: Sample) -> None:
-    with pytest.raises(ValueError, match="add_noise is off"):
-        sample(mask=Mask(torch.ones(1, 8, 8)), add_noise=False, start_step=1)
+def test_a_noise_mask_does_not_go_with_a_latent_that_is_noisy_from_the_start(sample: Sample) -> None:
+    with pytest.raises(ValueError, match="adds no noise, yet begins at the first step"):
+        sample(mask=Mask(torch.ones(1, 8, 8)), add_noise=False)
 
 
 def test_guidance_of_one_needs_no_negative_prompt(sample: Sample) -> None:
     assert sample(guidance=1.0, negative=None).isfinite().all()
+    assert torch.equal(sample(guidance=0.5), sample(guidance=1.0))
     with pytest.raises(ValueError, match="needs a negative conditioning"):
         sample(guidance=7.0, negative=None)
 
