@@ -16,6 +16,7 @@ import torch.distributed as dist
 from diffusers import ControlNetModel, DDPMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from graphflow.diffusion.canny import canny_edges
 from graphflow.zoo.fitting import Crew, averaged_weights, fit, run_crew, save_atomically
@@ -36,8 +37,10 @@ OTHER_THRESHOLDS = 0.3
 """Share of scenes whose edges are found with other thresholds."""
 GAPS = 0.15
 """Share of edge pictures from which pieces are rubbed out."""
-SNR_POWER = 0.25
-"""How much more noisy steps weigh: signal-to-noise ratio to minus this power; the shape is settled there, its rim later."""
+EDGE_WEIGHT = 4.0
+"""Extra weight of the cells of the latent that an edge runs through."""
+SIGMA_LIMIT, SIGMA_KNEE = 3.0, 0.3
+"""The weight of a step is its noise in units of the signal, up to the limit, and falls faster below the knee: rims are decided between."""
 ENCODE_BATCH = 32
 
 
@@ -127,7 +130,7 @@ def _loss(
     steps: Tensor,
     signal: Tensor,
 ) -> Tensor:
-    """Squared error of the noise that the base predicts with the ControlNet's help."""
+    """Squared error of the noise that the base predicts with the ControlNet's help; cells with an edge count more."""
     noise = torch.randn_like(latents)
     kept = signal.view(-1, 1, 1, 1)
     noisy = (kept.sqrt() * latents + (1.0 - kept).sqrt() * noise).contiguous(memory_format=torch.channels_last)
@@ -136,9 +139,10 @@ def _loss(
         predicted = base.unet(
             noisy, steps, states, down_block_additional_residuals=down, mid_block_additional_residual=middle
         ).sample
-    squared = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
-    snr = signal / (1.0 - signal)
-    loss: Tensor = (squared * snr**-SNR_POWER).mean()
+    cells = 1.0 + EDGE_WEIGHT * functional.max_pool2d(edges[:, :1], SIDE // latents.shape[-1])
+    squared = ((predicted.float() - noise).square() * cells).sum(dim=(1, 2, 3)) / (4 * cells.sum(dim=(1, 2, 3)))
+    sigma = ((1.0 - signal) / signal).sqrt()
+    loss: Tensor = (squared * sigma.clamp(max=SIGMA_LIMIT) * (sigma / SIGMA_KNEE).square().clamp(max=1.0)).mean()
     return loss
 
 
