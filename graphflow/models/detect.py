@@ -9,7 +9,7 @@ from typing import Any
 
 from graphflow.errors import UnknownModelFormat
 from graphflow.models.description import ModelDescription
-from graphflow.models.detectors import controlnet, stable_diffusion
+from graphflow.models.detectors import controlnet, rrdbnet, spandrel, stable_diffusion
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.source import ModelSource, read_source
 
@@ -27,7 +27,10 @@ class Family:
     """Families that are told from one another by the same keys share one."""
 
 
-FAMILIES = tuple(Family(family.name, family.title, stable_diffusion.detect) for family in DIFFUSION_FAMILIES)
+FAMILIES = (
+    *(Family(family.name, family.title, stable_diffusion.detect) for family in DIFFUSION_FAMILIES),
+    Family(rrdbnet.FAMILY, rrdbnet.TITLE, rrdbnet.detect),
+)
 """Families in the order in which they are asked; the first that knows the file describes it."""
 
 
@@ -39,7 +42,7 @@ def detect(path: Path, config: Mapping[str, Mapping[str, Any]] | None = None) ->
     Raises UnknownModelFormat, ModelMismatch, or ModelError for a damaged file.
     """
     source = read_source(path, config)
-    for detector in (controlnet.detect, *dict.fromkeys(family.detector for family in FAMILIES)):
+    for detector in (controlnet.detect, *dict.fromkeys(family.detector for family in FAMILIES), spandrel.detect):
         if (description := detector(source)) is not None:
             return description
     keys = source.keys
@@ -47,5 +50,5 @@ def detect(path: Path, config: Mapping[str, Mapping[str, Any]] | None = None) ->
     raise UnknownModelFormat(
         f"{path} fits no model family that graphflow knows. It holds {len(keys)} tensors"
         + (f", such as {', '.join(keys[:6])}" if keys else "")
-        + f". Known families: {known}. If it is a LoRA or another adapter, use the node that loads adapters."
+        + f". Known families: {known}. If it is a LoRA or another adapter, use the node that loads adapters. {spandrel.advice()}".rstrip()
     )

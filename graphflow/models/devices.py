@@ -60,8 +60,11 @@ def precision_for(kind: DeviceKind, part: str = "unet", *, index: int = 0) -> We
     """Right precision of a part's weights on a kind of device, without torch.
 
     CPU: bf16 where it is native (AVX512-BF16 or AMX), else fp32; never fp16, which is hundreds of times slower there.
-    CUDA: bf16 from compute capability 8.0 on, else fp16. MPS: fp16. A VAE overflows in fp16 and gets fp32 there.
+    CUDA: bf16 from compute capability 8.0 on, else fp16. MPS: fp16. A VAE overflows in fp16 and gets fp32 there. An upscaler works on
+    pictures themselves, whose 256 levels are finer than bf16: fp32 on a CPU, else fp16.
     """
+    if part == "upscaler":
+        return "fp32" if kind == "cpu" else "fp16"
     if kind == "cpu":
         return "bf16" if cpu_has_bf16() else "fp32"
     capabilities = _cuda_capabilities() if kind == "cuda" else ()

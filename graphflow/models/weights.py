@@ -83,7 +83,7 @@ class WeightReader:
 
 
 def read_torch_file(path: Path) -> dict[str, Tensor]:
-    """Tensors of a `torch.save` file, mapped into memory, by key; a `state_dict` inside it is opened.
+    """Tensors of a `torch.save` file, mapped into memory, by key; a `state_dict` (or `params_ema`, `params`) inside it is opened.
 
     Raises UnsafeModelFile if the file holds other objects than tensors and plain values, ModelError if it is damaged.
     """
@@ -116,9 +116,15 @@ def read_torch_content(path: Path) -> Any:  # tensors and plain values in whatev
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+_WRAPPERS = ("state_dict", "params_ema", "params")
+"""Where trainers put a network's tensors, the averaged ones first."""
+
+
 def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
-    while isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    while isinstance(content, Mapping) and (inner := next((key for key in _WRAPPERS if key in content), None)):
+        if not isinstance(content[inner], Mapping):
+            break
+        content = content[inner]
     if not isinstance(content, Mapping):
         raise ModelError(
             f"{path} holds a {type(content).__name__}; accepted is a dict of tensors, or one under `state_dict`"

@@ -27,6 +27,7 @@ from graphflow.ports.model import (
     Patch,
     TextEncoder,
     TextualInversionPatch,
+    Upscaler,
     Vae,
 )
 from graphflow.ports.noise import Noise
@@ -69,6 +70,7 @@ __all__ = [
     "Table",
     "TextEncoder",
     "TextualInversionPatch",
+    "Upscaler",
     "Vae",
     "Video",
     "with_speed",

@@ -153,3 +153,13 @@ class ControlNet(ModelRecipe):
     """A network that steers a denoiser by a picture of edges, depth, poses... (Zhang et al., arXiv 2302.05543)."""
 
     color: ClassVar[str] = "#4db6ac"
+
+
+@dataclass(frozen=True)
+class Upscaler(ModelRecipe):
+    """A network that makes pictures larger."""
+
+    scale: int = 4
+    """Pixels out per pixel in, along one side."""
+
+    color: ClassVar[str] = "#7986cb"

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from graphflow.errors import ModelError, ModelMismatch
 from graphflow.models.description import ModelDescription, PartDescription
+from graphflow.models.detectors import rrdbnet as upscalers
+from graphflow.models.detectors import spandrel as other_upscalers
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.finite import broken_names, extremes
 from graphflow.models.headers import TensorHeader
-from graphflow.models.loaders import stable_diffusion
+from graphflow.models.loaders import rrdbnet, stable_diffusion
 from graphflow.models.weights import WeightReader
 
 _SHOWN = 10
@@ -29,7 +31,11 @@ class FamilyLoader(NamedTuple):
 
 
 LOADERS = {
-    family.name: FamilyLoader(stable_diffusion.build, stable_diffusion.fill_buffers) for family in DIFFUSION_FAMILIES
+    **{
+        family.name: FamilyLoader(stable_diffusion.build, stable_diffusion.fill_buffers)
+        for family in DIFFUSION_FAMILIES
+    },
+    upscalers.FAMILY: FamilyLoader(rrdbnet.build, rrdbnet.fill_buffers),
 }
 """Loaders by family."""
 
@@ -49,6 +55,8 @@ def load_part(
     ModelError listing those that are not finite.
     """
     described = part_of(description, part)
+    if description.family == other_upscalers.FAMILY:
+        return _through_spandrel(described, dtype=dtype, device=device)
     network = build_network(description.family, part, described.config)
     sources = _matched(description, part, described, network)
     weights: dict[str, Tensor] = {}
@@ -67,6 +75,16 @@ def load_part(
     with torch.device("cpu"):
         LOADERS[description.family].fill_buffers(part, network)
     return network.to(device).eval().requires_grad_(False)
+
+
+def _through_spandrel(described: PartDescription, *, dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """An upscaler that spandrel builds from the weights themselves."""
+    from graphflow.models.loaders.spandrel import read_upscaler
+
+    upscaler = read_upscaler(described.tensors)
+    if upscaler is None:
+        raise ModelMismatch("the upscaler's weights have changed since it was looked at; run again")
+    return upscaler.in_precision(dtype).to(device).eval().requires_grad_(False)
 
 
 def part_of(description: ModelDescription, part: str) -> PartDescription:
@@ -147,9 +165,9 @@ def _not_finite(description: ModelDescription, part: str, names: list[str], *, d
     if in_file:
         return ModelError(
             f"{description.path} is damaged: the weights of its {part} hold numbers that are not finite (NaN or infinity), "
-            f"{_listed('tensors', in_file)}; fetch it again"
+            f"{_listed('of them', in_file)}; fetch it again"
         )
     return ModelError(
         f"the {part} of {description.path} does not fit into {str(dtype).removeprefix('torch.')}: some weights are larger "
-        f"than its largest number, {_listed('tensors', names)}; choose the precision bf16 or fp32"
+        f"than its largest number, {_listed('of them', names)}; choose the precision bf16 or fp32"
     )
