@@ -1,0 +1,79 @@
+"""Inpainting and outpainting on the bundled model: the rest of the picture stays, and what is new is what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Pil
+
+from graphflow.engine.report import RunReport
+from graphflow.zoo.judge import judge, see
+from graphflow.zoo.vocabulary import BACKGROUNDS
+
+Run = Callable[..., RunReport]
+Saved = Callable[[RunReport], NDArray[np.uint8]]
+
+FEATHER = 4
+BOX = (16, 24, 96, 104)
+"""The mask of `inpaint.json` in pixels: left, top, right, bottom."""
+
+
+@pytest.fixture
+def original(workflows: Path) -> NDArray[np.uint8]:
+    with Pil.open(workflows / "inputs" / "red_circle_on_sand.png") as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Largest difference of the channels, pixel by pixel."""
+    found: NDArray[np.int16] = np.abs(one.astype(np.int16) - other).max(axis=2)
+    return found
+
+
+def test_inpainting_puts_one_thing_in_the_place_of_another(run: Run, saved: Saved, original: NDArray[np.uint8]) -> None:
+    picture = saved(run("inpaint"))
+    verdict = judge(picture, "a blue star on sand")
+    assert verdict.right, verdict
+    left, top, right, bottom = BOX
+    changed = difference(picture, original)
+    changed[top - FEATHER : bottom + FEATHER, left - FEATHER : right + FEATHER] = 0
+    assert changed.max() == 0
+
+
+def test_inpainting_takes_other_prompts_and_masks(run: Run, saved: Saved) -> None:
+    prompt = "a purple ring on the left on sand"
+    picture = saved(
+        run("inpaint", f"prompt={prompt}", "shape=ellipse", "left=0.0625", "top=0.125", "bottom=0.875", "seed=5")
+    )
+    verdict = judge(picture, prompt)
+    assert verdict.background
+    assert verdict.bound, verdict
+
+
+def test_a_lower_strength_keeps_the_place(run: Run, saved: Saved, original: NDArray[np.uint8]) -> None:
+    picture = saved(run("inpaint", "prompt=a green circle in the center on sand", "strength=0.75"))
+    verdict = judge(picture, "a green circle on sand")
+    assert verdict.right, verdict
+    before = see(original).objects[0].centre
+    assert np.hypot(*np.subtract(verdict.sight.objects[0].centre, before)) < 0.1
+
+
+def test_outpainting_draws_beside_the_picture_and_keeps_it(run: Run, saved: Saved, original: NDArray[np.uint8]) -> None:
+    picture = saved(run("outpaint"))
+    assert picture.shape == (128, 192, 3)
+    assert difference(picture[:, : 128 - 8], original[:, : 128 - 8]).max() == 0
+    drawn = see(picture[:, 64:])
+    assert ("blue", "star") in {(item.colour, item.shape) for item in drawn.objects}, drawn
+    assert drawn.background == "sand"
+    seam = picture[:, 118:138].astype(np.float32) - np.array(BACKGROUNDS["sand"], dtype=np.float32)
+    assert np.median(np.abs(seam)) < 8
+
+
+def test_outpainting_goes_to_every_side(run: Run, saved: Saved, original: NDArray[np.uint8]) -> None:
+    picture = saved(run("outpaint", "right=0", "left=32", "top=16", "bottom=16", "fill=mean", "steps=4"))
+    assert picture.shape == (160, 160, 3)
+    assert difference(picture[24:136, 40:], original[8:120, 8:]).max() == 0
