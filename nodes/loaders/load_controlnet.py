@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from graphflow import ControlNet, Field, ModelFile, Node, NodeContext, node
+from graphflow import ControlNet, Field, ModelFile, Node, NodeContext, NodeOutputs, node
 
 from ._parts import Precision, part_of
 
@@ -19,6 +19,13 @@ class LoadControlNet(Node):
     precision: Precision = "auto"
     """Number format of the weights. auto is the one of the model that it steers."""
 
-    def run(self, ctx: NodeContext) -> ControlNet:
+    class Outputs(NodeOutputs):
+        """What steers."""
+
+        controlnet: ControlNet
+        """For apply_controlnet."""
+
+    def run(self, ctx: NodeContext) -> Outputs:
         """Describe the file; raises ModelError when it holds no ControlNet."""
-        return part_of(ctx.models.inspect(self.file, "controlnets"), "controlnet", ControlNet, precision=self.precision)
+        checkpoint = ctx.models.inspect(self.file, "controlnets")
+        return self.Outputs(controlnet=part_of(checkpoint, "controlnet", ControlNet, precision=self.precision))
