@@ -60,7 +60,7 @@ def _widened(first: int, length: int, *, margin: int, multiple: int, room: int) 
         wanted = room // multiple * multiple
         if wanted < length:
             wanted = room
-    begin = (begin + end - wanted) // 2
+    begin = min(max((begin + end - wanted) // 2, first + length - wanted), first)
     return min(max(begin, 0), room - wanted), wanted
 
 
