@@ -71,7 +71,7 @@ def run(app: App) -> Run:
             links = {"denoiser": "checkpoint.denoiser", "text_encoder": "checkpoint.text_encoder"}
             nodes["lora"] = {"type": "core.load_lora@1", "values": lora, "links": links}
         nodes["prompt"] = {
-            "type": "core.encode_text@1",
+            "type": "core.encode_text@2",
             "values": {"text": "a red circle"},
             "links": {"text_encoder": f"{model}.text_encoder"},
         }
