@@ -12,6 +12,9 @@ from graphflow.engine.keys import KeyMaker, KeyParts, canonical_values
 from graphflow.engine.services import Services
 from graphflow.graph.graph import Graph, GraphNode
 
+LAST_PHASE = 2
+"""What is neither a file nor a text encoder."""
+
 
 class NodePorts:
     """What the engine asks of a node type's inputs again and again, found once per type."""
@@ -33,7 +36,7 @@ class NodePorts:
         self.is_io = schema.lane == "io"
         models = {base.rpartition(":")[2] for port in schema.inputs for base in port.type.bases}
         is_encoder = "TextEncoder" in models and "Denoiser" not in models
-        self.phase = 0 if self.is_io else 1 if is_encoder else 2
+        self.phase = 0 if self.is_io else 1 if is_encoder else LAST_PHASE
         """What goes first among what is ready: files and network, which overlap the rest; text encoders; everything else."""
 
 

@@ -64,6 +64,8 @@ class Schedule:
         self._work = work
         self._control = control
         self._ready: list[tuple[int, int, Task]] = []
+        self._elements: list[tuple[int, int, Task]] = []
+        """Elements of mapped io nodes that are ready: they wait for a free thread here, as what they load stays in memory until it is used."""
         self._walks = 0
         self._frames: list[_Frame] = []
         self._watching: dict[Task, list[_Frame]] = {}
@@ -125,8 +127,11 @@ class Schedule:
     def _step(self, frame: _Frame) -> None:
         if self._inflight:
             self._take_finished(wait=False)
-        if self._ready and -self._ready[0][0] >= frame.depth:
-            task = heapq.heappop(self._ready)[2]
+        ready, elements = self._ready, self._elements
+        if elements and self._inflight < IO_THREADS and (not ready or elements[0] < ready[0]):
+            ready = elements
+        if ready and -ready[0][0] >= frame.depth:
+            task = heapq.heappop(ready)[2]
             if task.needed and not task.inflight and not task.waiting:
                 self._start(task)
         elif self._inflight:
@@ -267,7 +272,8 @@ class Schedule:
         return not task.needed and self._work.is_available(task)
 
     def _push(self, task: Task) -> None:
-        heapq.heappush(self._ready, (-task.depth, task.priority, task))
+        waits = task.ports.is_io and task.element is not None
+        heapq.heappush(self._elements if waits else self._ready, (-task.depth, task.priority, task))
 
     def _finish(self, task: Task, result: Result, seconds: float) -> None:
         task.result = result

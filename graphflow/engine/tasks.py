@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from graphflow.authoring.describe import InputSchema
 from graphflow.engine.keys import KeyParts, canonical_values, describe_parts
-from graphflow.engine.recipe import NodePorts, Recipes, elementwise
+from graphflow.engine.recipe import LAST_PHASE, NodePorts, Recipes, elementwise
 from graphflow.engine.services import Result
+from graphflow.errors import GraphflowError
 from graphflow.graph.graph import GraphNode
 
 
@@ -66,9 +67,11 @@ class Task:
         self.element = element
         self.key = key
         self.ports = ports
-        self.priority = ports.phase << 56 | (element or 0) << 28 | node
+        phase = LAST_PHASE if ports.is_io and element is not None else ports.phase
+        self.priority = phase << 56 | (element or 0) << 28 | node
         """Smaller goes first: element by element within a phase, so that the first picture comes early; then topological order.
 
+        Elements are not all loaded before the first one is worked on.
         One number, as a queue of thousands compares these again and again.
         """
         self.parts: bytes | None = None
@@ -161,7 +164,7 @@ class Unroller:
             return False
         lazy = self._recipes.ports[index].lazy
         return any(
-            task.doom is not None or (source.node in deciding and task.error is not None)
+            (task.doom is not None and task.element is None) or (source.node in deciding and task.error is not None)
             for name, sources in self._graph.nodes[index].links.items()
             if name not in lazy
             for source in sources
@@ -171,7 +174,8 @@ class Unroller:
     def unroll(self, index: int, fan: list[str] | None = None) -> None:
         """Make the tasks of a node whose upstream nodes are unrolled.
 
-        `fan` holds the element keys of a stored result, whose tasks then need no links. Raises FanLengthError, or what reading a file raises.
+        `fan` holds the element keys of a stored result, whose tasks then need no links. Raises FanLengthError, or what reading a file raises;
+        of a mapped node only the elements fail whose own files cannot be read.
         """
         node = self._graph.nodes[index]
         if not self._recipes.mapped[index]:
@@ -179,7 +183,7 @@ class Unroller:
         elif fan is not None:
             self.tasks[index] = [self._task(index, at, key) for at, key in enumerate(fan)]
         else:
-            self.tasks[index] = [self._element(index, node, at) for at in range(self._length(node))]
+            self.tasks[index] = [self._element_or_dead(index, node, at) for at in range(self._length(node))]
 
     def cached(self, index: int) -> None:
         """Make the single task of a node whose stored result will do; it needs no links."""
@@ -251,6 +255,14 @@ class Unroller:
         if not isinstance(value, list):
             raise FanLengthError(f"it is mapped over a {type(value).__name__}; give a list")
         return len(value)
+
+    def _element_or_dead(self, index: int, node: GraphNode, at: int) -> Task:
+        try:
+            return self._element(index, node, at)
+        except GraphflowError as error:
+            task = Task(index, at, f"dead:{index}:{at}", self._recipes.ports[index])
+            task.doom = error
+            return task
 
     def _element(self, index: int, node: GraphNode, at: int) -> Task:
         ports = self._recipes.ports[index]

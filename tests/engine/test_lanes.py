@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from graphflow.engine.events import NodeFinished, NodeStarted
+from graphflow.engine.schedule import IO_THREADS
 
 
 def _interval(run: Any, node: str) -> tuple[float, float]:
@@ -48,3 +49,24 @@ def test_device_nodes_never_overlap(engine: Any) -> None:
     )
     run = engine.run(graph)
     assert not any(_overlap(run, *pair) for pair in (("a", "b"), ("b", "c"), ("a", "c")))
+
+
+def test_elements_are_loaded_a_few_ahead_of_their_use(engine: Any) -> None:
+    """A folder of a thousand photographs must not lie in memory before the first one is worked on."""
+    count = 6 * IO_THREADS
+    graph = engine.graph(
+        {
+            "names": ("texts", {"text": " ".join(f"n{at}" for at in range(count))}),
+            "load": ("sleep", {"seconds": 0.001}, {"name": "names.strs"}, ["name"]),
+            "use": ("shout", {}, {"text": "load.str"}, ["text"]),
+        },
+        outputs={"x": "use.str"},
+    )
+    run = engine.run(graph)
+    assert run.report.outputs == {"x": [f"N{at}" for at in range(count)]}
+    held = most = 0
+    for event in run.events:
+        held += isinstance(event, NodeStarted) and event.node == "load"
+        held -= isinstance(event, NodeFinished) and event.node == "use"
+        most = max(most, held)
+    assert IO_THREADS <= most <= 2 * IO_THREADS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from graphflow.engine.events import NodeFinished
 
@@ -120,3 +123,28 @@ def test_ten_thousand_elements_run(engine: Any) -> None:
         outputs={"x": "s.int"},
     )
     assert engine.run(graph).report.outputs == {"x": 50_005_000}
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_an_element_whose_file_is_missing_leaves_the_others(engine: Any, tmp_path: Path, missing: int) -> None:
+    names = ["a.txt", "b.txt", "c.txt"]
+    for name in names[:missing] + names[missing + 1 :]:
+        (tmp_path / name).write_text(name)
+    graph = engine.graph(
+        {
+            "names": ("texts", {"text": " ".join(names)}),
+            "r": ("read", {}, {"file": "names.strs"}, ["file"]),
+            "s": ("shout", {}, {"text": "r.str"}, ["text"]),
+        },
+        outputs={"x": "s.str"},
+    )
+    run = engine.run(graph)
+    assert run.report.status == "failed"
+    assert [(failure.node, failure.element) for failure in run.report.failures] == [("r", missing)]
+    assert names[missing] in run.report.failures[0].message
+    assert run.ran.count("s") == 2
+
+    (tmp_path / names[missing]).write_text("back")
+    again = engine.run(graph)
+    assert again.report.status == "succeeded"
+    assert again.ran.count("s") == 1
