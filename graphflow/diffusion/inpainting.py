@@ -48,5 +48,6 @@ class KeptOutside:
         kept, calls = self.original.to(latents), len(schedule.timesteps)
         if call < calls:
             kept = add_noise(kept, self.noise.to(latents), sigma=schedule.sigma(call), scale=schedule.sampler.scale)
-        left = 1 - min(call, calls - 1) / calls
-        return torch.where(self.mask.to(latents) >= left - _ROUNDING, latents, kept)
+        # A spot of 0.3 enters the last 30 % of the calls as the original, and is free from the first of them on.
+        free_from = min(calls - call + 1, calls) / calls
+        return torch.where(self.mask.to(latents) >= free_from - _ROUNDING, latents, kept)
