@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -24,7 +24,7 @@ class ListImages(Node):
     folder: Annotated[str, InputFile("folder")] = Field(min_length=1)
     """A folder in the inputs folder, one beside the workflow, or a path."""
     pattern: str = Field(default="*", min_length=1, max_length=200)
-    """Which file names to take: * stands for any letters, ? for one. `*.png` takes PNG files only."""
+    """Which file names to take: * stands for any letters, ? for one. `*.png` takes PNG files only. Small and capital letters are the same."""
     recursive: bool = False
     """Look into the folders inside it, too."""
     sort: Literal["name", "newest", "oldest"] = "name"
@@ -45,7 +45,7 @@ class ListImages(Node):
     def run(self, ctx: NodeContext) -> Outputs:
         """Raises InputFileError when there is no such folder, or no such picture in it."""
         folder = ctx.artifacts.input_folder(self.folder)
-        found = [path for path in _pictures(folder, recursive=self.recursive) if fnmatch(path.name, self.pattern)]
+        found = [path for path in _pictures(folder, recursive=self.recursive) if _fits(path.name, self.pattern)]
         named = [path for path in found if _is_text(path)]
         if len(named) < len(found):
             ctx.log.warning("%d files of %s were left out: their names are no text", len(found) - len(named), folder)
@@ -72,7 +72,7 @@ class ListImages(Node):
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """Sorts numbers inside texts by value, and letters whether capital or small: a2, A10, b1."""
     parts = re.split(r"(\d+)", text.casefold())
-    return [(0, int(part), part) if at % 2 else (1, 0, part) for at, part in enumerate(parts)] + [(2, 0, text)]
+    return [(0, int(part), "") if at % 2 else (1, 0, part) for at, part in enumerate(parts)] + [(2, 0, text)]
 
 
 def names_of(files: list[str]) -> list[str]:
@@ -97,6 +97,10 @@ def _pictures(folder: Path, *, recursive: bool) -> Iterator[Path]:
             path = Path(parent, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
                 yield path
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name.casefold(), pattern.casefold())
 
 
 def _is_text(path: Path) -> bool:
