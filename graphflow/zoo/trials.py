@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from graphflow.diffusion import canny_edges
-from graphflow.zoo.captions import ObjectWords, SceneWords, write_caption
+from graphflow.zoo.captions import ObjectWords, SceneWords, place_phrase, write_caption
 from graphflow.zoo.judge import judge, see
 from graphflow.zoo.regions import grown
 from graphflow.zoo.scenes import SIDE, Scene, SceneObject, random_scene
-from graphflow.zoo.vocabulary import BACKGROUNDS, COLOURS, SHAPES, Background, Colour, is_readable
+from graphflow.zoo.vocabulary import BACKGROUNDS, COLOURS, SHAPES, Background, Colour, Place, is_readable
 
 __all__ = [
     "EdgeTrial",
@@ -31,11 +31,10 @@ __all__ = [
 Picture = NDArray[np.uint8]
 MASK_SIDES: Final = (64, 80)
 """Sides of masks in pixels, at least and at most: the shapes of tiny-sd have 32 to 64."""
+NEAR_CENTER: Final = 0.1
+"""How far the middle of a box may lie from the middle of the picture, as a share of its side, to be in the center."""
 LEAST_CONTRAST: Final = 0.05
-"""Difference in brightness, 0 to 1, below which an edge is no edge to Canny's method: it looks at a grey picture.
-
-Left out are red on gray, green on gray, purple on gray and white on sky... whatever falls below.
-"""
+"""Difference in brightness, 0 to 1, below which an edge is no edge to Canny's method, which looks at a grey picture."""
 
 
 def heart_prompts(count: int, *, seed: int = 0) -> list[str]:
@@ -115,9 +114,18 @@ class InpaintTrial:
 
     @property
     def prompt(self) -> str:
-        """The wanted thing and the background that it lies on."""
+        """What is wanted, where the box lies, and the background: without a place things are often cut off by the box."""
         article = "an" if self.wanted.colour == "orange" else "a"
-        return f"{article} {self.wanted.colour} {self.wanted.shape} on {self.scene.background}"
+        wanted = f"{article} {self.wanted.colour} {self.wanted.shape}"
+        return f"{wanted} {place_phrase(self.place)} on {self.scene.background}"
+
+    @property
+    def place(self) -> Place:
+        """The side that the middle of the box is nearest to, or the center."""
+        left, top, right, bottom = self.box
+        x, y = (left + right) / 2 / SIDE - 0.5, (top + bottom) / 2 / SIDE - 0.5
+        reach: dict[Place, float] = {"left": -x, "right": x, "top": -y, "bottom": y, "center": NEAR_CENTER}
+        return max(reach, key=lambda place: reach[place])
 
     def sides(self) -> dict[str, float]:
         """The box as shares of the picture."""
