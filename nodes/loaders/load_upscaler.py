@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from graphflow import Field, ModelFile, Node, NodeContext, Upscaler, node
+from graphflow import Field, ModelFile, Node, NodeContext, NodeOutputs, Upscaler, node
 
 from ._parts import Precision, part_of
 
@@ -19,6 +19,15 @@ class LoadUpscaler(Node):
     precision: Precision = "auto"
     """Number format of the weights. auto is fp32 on a CPU, fp16 on a GPU."""
 
-    def run(self, ctx: NodeContext) -> Upscaler:
+    class Outputs(NodeOutputs):
+        """The upscaler and its factor."""
+
+        upscaler: Upscaler
+        """For upscale_image."""
+        scale: int
+        """How many times as wide and high it makes pictures."""
+
+    def run(self, ctx: NodeContext) -> Outputs:
         """Describe the file; raises ModelError when it holds no upscaler."""
-        return part_of(ctx.models.inspect(self.file, "upscalers"), "upscaler", Upscaler, precision=self.precision)
+        found = part_of(ctx.models.inspect(self.file, "upscalers"), "upscaler", Upscaler, precision=self.precision)
+        return self.Outputs(upscaler=found, scale=found.scale)

@@ -43,13 +43,14 @@ def run(app: App, file: str = "tiny_x2", **settings: Any) -> Any:
             "links": {"image": "picture.image", "upscaler": "upscaler.upscaler"},
         },
     }
-    text = json.dumps({"graphflow": 1, "outputs": {"image": "upscale.image"}, "nodes": nodes})
+    text = json.dumps({"graphflow": 1, "outputs": {"image": "upscale.image", "scale": "upscaler.scale"}, "nodes": nodes})
     return app.run(app.prepare_document(parse_document(text, label="upscale.json")))
 
 
 def test_a_picture_gets_larger_by_the_upscalers_factor(app: App, network: RRDBNet) -> None:
     report = run(app)
     assert report.status == "succeeded", report.failures
+    assert report.outputs["scale"] == 2
     colour = torch.tensor([255, 165, 0]).view(1, 3, 1, 1) / 255
     with torch.no_grad():
         wanted = network(colour.expand(1, 3, 24, 40)).clamp(0, 1)
