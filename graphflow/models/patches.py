@@ -111,7 +111,15 @@ PATCHES = PatchRegistry()
 def add_to_weights(module: nn.Module, deltas: Iterable[tuple[str, Tensor]]) -> Undo:
     """Add a delta to each named weight, summed in float32; the undo puts the untouched weights back.
 
-    The originals are set aside, not changed, so undoing loses no bit, and weights mapped from a file stay mapped.
+    Raises ModelMismatch for a weight that is missing or of another shape; nothing is changed then.
+    """
+    return replace_weights(module, ((name, _sum(module, name, delta)) for name, delta in deltas))
+
+
+def replace_weights(module: nn.Module, weights: Iterable[tuple[str, Tensor]]) -> Undo:
+    """Put tensors in the place of named weights; the undo puts the former ones back.
+
+    Those are set aside, not changed, so undoing loses no bit, and weights mapped from a file stay mapped.
     Raises ModelMismatch for a weight that is missing or of another shape; nothing is changed then.
     """
     originals: list[tuple[nn.Parameter, Tensor]] = []
@@ -122,27 +130,31 @@ def add_to_weights(module: nn.Module, deltas: Iterable[tuple[str, Tensor]]) -> U
             parameter.data = weight
 
     try:
-        for name, delta in deltas:
-            parameter = _weight(module, name, delta)
-            weight = parameter.data
-            originals.append((parameter, weight))
-            parameter.data = (weight.float() + delta.to(weight.device).float()).to(weight.dtype)
+        for name, weight in weights:
+            parameter = _weight(module, name, weight)
+            originals.append((parameter, parameter.data))
+            parameter.data = weight
     except BaseException:
         undo()
         raise
     return undo
 
 
-def _weight(module: nn.Module, name: str, delta: Tensor) -> nn.Parameter:
+def _sum(module: nn.Module, name: str, delta: Tensor) -> Tensor:
+    weight = _weight(module, name, delta).data
+    return (weight.float() + delta.to(weight.device).float()).to(weight.dtype)
+
+
+def _weight(module: nn.Module, name: str, change: Tensor) -> nn.Parameter:
     try:
         parameter = module.get_parameter(name)
     except AttributeError as error:
         raise ModelMismatch(
             f'the patch changes "{name}", which the network does not have; it is made for another model'
         ) from error
-    if parameter.shape != delta.shape:
+    if parameter.shape != change.shape:
         raise ModelMismatch(
-            f'the patch changes "{name}" by {list(delta.shape)}, but the weight is {list(parameter.shape)}; '
+            f'the patch changes "{name}" by {list(change.shape)}, but the weight is {list(parameter.shape)}; '
             "it is made for a model of another size"
         )
     return parameter

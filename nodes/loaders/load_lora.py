@@ -1,7 +1,7 @@
 """Put a LoRA on a model."""
 
 from dataclasses import replace
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from graphflow import (
     Adapter,
@@ -10,7 +10,6 @@ from graphflow import (
     LoraPatch,
     ModelError,
     ModelFile,
-    ModelRecipe,
     Node,
     NodeContext,
     NodeOutputs,
@@ -18,8 +17,6 @@ from graphflow import (
     TextEncoder,
     node,
 )
-
-R = TypeVar("R", bound=ModelRecipe)
 
 
 @node("load_lora", cache="disk", lane="io")
@@ -40,6 +37,12 @@ class LoadLora(Node):
     """How strongly it changes the denoiser: 1 as it was trained, 0 not at all; less than 0 turns it round."""
     strength_text: Annotated[float, Slider(-1, 2, step=0.05)] = Field(default=1.0, ge=-100, le=100)
     """The same for the text encoder. 0 leaves its part of the file out."""
+    start: Annotated[float, Slider(0, 1, step=0.05)] = Field(default=0.0, ge=0, le=1)
+    """How far down the noise it begins to change the denoiser: 0 at all noise, 1 at none. Layout is decided first, details last."""
+    end: Annotated[float, Slider(0, 1, step=0.05)] = Field(default=1.0, ge=0, le=1)
+    """How far down the noise it stops."""
+    end_strength: float | None = Field(default=None, ge=-100, le=100)
+    """Strength at the end, reached in a straight line from strength_model at the start. Left empty: the same all the way."""
 
     class Outputs(NodeOutputs):
         """The same model, changed."""
@@ -51,11 +54,15 @@ class LoadLora(Node):
 
     def run(self, ctx: NodeContext) -> Outputs:
         """Add the LoRA to the recipes; raises ModelError when some of it would not apply."""
+        if self.start >= self.end:
+            raise ValueError(
+                f"a LoRA from {self.start:g} to {self.end:g} of the way never applies; start must be less than end"
+            )
         bases = [self.denoiser, *_encoders(self.text_encoder)]
         adapter = ctx.models.inspect_adapter(self.file, bases)
         self._check_all_used(adapter, {base.part for base in bases})
         return self.Outputs(
-            denoiser=self._patched(self.denoiser, adapter, self.strength_model),
+            denoiser=self._patched_denoiser(adapter),
             text_encoder=self._patched_encoder(self.text_encoder, adapter),
         )
 
@@ -69,17 +76,29 @@ class LoadLora(Node):
                 "link it to the node, or set strength_text to 0 to leave a text encoder's part out"
             )
 
+    def _patched_denoiser(self, adapter: Adapter) -> Denoiser:
+        changes = self.strength_model != 0 or bool(self.end_strength)
+        if not changes or self.denoiser.part not in adapter.parts:
+            return self.denoiser
+        patch = LoraPatch(
+            adapter.file,
+            adapter.fingerprint,
+            self.strength_model,
+            self.denoiser.part,
+            start=self.start,
+            end=self.end,
+            end_strength=self.end_strength,
+        )
+        return self.denoiser.patched(patch)
+
     def _patched_encoder(self, encoder: TextEncoder | None, adapter: Adapter) -> TextEncoder | None:
         """Both encoders where a family reads with two."""
         if encoder is None:
             return None
-        patched = self._patched(encoder, adapter, self.strength_text)
-        return replace(patched, second=self._patched_encoder(encoder.second, adapter)) if encoder.second else patched
-
-    def _patched(self, recipe: R, adapter: Adapter, strength: float) -> R:
-        if strength == 0 or recipe.part not in adapter.parts:
-            return recipe
-        return recipe.patched(LoraPatch(adapter.file, adapter.fingerprint, strength, recipe.part))
+        both = replace(encoder, second=self._patched_encoder(encoder.second, adapter)) if encoder.second else encoder
+        if self.strength_text == 0 or encoder.part not in adapter.parts:
+            return both
+        return both.patched(LoraPatch(adapter.file, adapter.fingerprint, self.strength_text, encoder.part))
 
 
 def _encoders(encoder: TextEncoder | None) -> list[TextEncoder]:

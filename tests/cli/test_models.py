@@ -35,7 +35,8 @@ def test_added_models_are_listed_under_their_name(graphflow: Callable[..., Any],
     done = graphflow("models", "add", adapter, "--kind", "loras")
     assert done.code == 0
     assert done.lines == [str(home / "models" / "loras" / "glow.safetensors")]
-    (listed,) = json.loads(graphflow("models", "list", "loras", "--json").out)
+    found = json.loads(graphflow("models", "list", "loras", "--json").out)
+    (listed,) = (each for each in found if each["source"] == "models")
     assert (listed["name"], listed["kind"], listed["bytes"]) == ("glow.safetensors", "loras", adapter.stat().st_size)
     assert "glow.safetensors" in graphflow("models", "list").out
     again = graphflow("models", "add", adapter, "--kind", "loras")

@@ -131,7 +131,7 @@ def test_the_message_names_the_tensors_as_the_file_has_them(store: ModelStore, c
     for name in names:
         tensors[name].view(-1)[0] = float("nan")
     save_file(tensors, file)
-    with pytest.raises(ModelError, match="2 tensors") as caught:
+    with pytest.raises(ModelError, match="2 of them") as caught:
         used(store, store.inspect("b").parts["unet"])
     assert all(name in str(caught.value) for name in names)
 

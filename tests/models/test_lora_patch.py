@@ -191,6 +191,34 @@ def test_only_touched_weights_are_replaced(network: nn.Module, lora: Callable[..
     assert places == {name: weight.data_ptr() for name, weight in network.named_parameters()}
 
 
+@pytest.mark.parametrize("elements", [1, 40, 100, 10_000])
+def test_rows_changed_block_by_block_are_those_changed_at_once(
+    lora: Callable[..., LoraPatch], elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = low_rank() | {
+        "lora_unet_conv.lora_down.weight": torch.randn(2, 4, 3, 3),
+        "lora_unet_conv.lora_up.weight": torch.randn(8, 2, 1, 1),
+    }
+    monkeypatch.setattr("graphflow.models.lora.patch._BLOCK", elements)
+    torch.manual_seed(0)
+    network = Network().to(torch.bfloat16)
+    wanted = {
+        "proj.weight": changes["lora_unet_proj.lora_up.weight"] @ changes["lora_unet_proj.lora_down.weight"] * 0.5,
+        "conv.weight": torch.einsum(
+            "or,rihw->oihw",
+            changes["lora_unet_conv.lora_up.weight"].flatten(1),
+            changes["lora_unet_conv.lora_down.weight"],
+        ),
+    }
+    before = state(network)
+    apply(network, lora(changes))
+    for name, delta in wanted.items():
+        changed = network.get_parameter(name)
+        torch.testing.assert_close(changed, (before[name].float() + delta).to(torch.bfloat16), rtol=0.01, atol=0.01)
+        assert changed.dtype == torch.bfloat16
+        assert changed.stride() == before[name].stride()
+
+
 def test_order_does_not_matter(network: nn.Module, lora: Callable[..., LoraPatch]) -> None:
     first, second = lora(low_rank(), name="a"), lora(low_rank(seed=2), name="b")
     undo = apply(network, first, second)

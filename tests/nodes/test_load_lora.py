@@ -62,6 +62,28 @@ def test_loras_stack(ctx: FakeContext, denoiser: Denoiser) -> None:
     assert twice["denoiser"].patches == (LoraPatch("pose", "f2"), LoraPatch("pose", "f2", -1.0))
 
 
+def test_the_denoisers_part_follows_the_schedule_and_the_text_encoders_does_not(
+    ctx: FakeContext, denoiser: Denoiser, text_encoder: TextEncoder
+) -> None:
+    way = {"start": 0.2, "end": 0.8, "end_strength": 0.5}
+    parts = run_node(LoadLora(denoiser=denoiser, text_encoder=text_encoder, file="style", **way), ctx)
+    assert parts["denoiser"].patches == (LoraPatch("style", "f1", 1.0, "unet", **way),)
+    assert parts["text_encoder"].patches == (LoraPatch("style", "f1", 1.0, "text_encoder"),)
+
+
+def test_a_strength_that_rises_from_zero_is_a_change(ctx: FakeContext, denoiser: Denoiser) -> None:
+    rising = run_node(LoadLora(denoiser=denoiser, file="pose", strength_model=0, end_strength=1.0), ctx)["denoiser"]
+    assert [patch.at(0.5) for patch in rising.patches] == [LoraPatch("pose", "f2", 0.5)]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.5, 0.5), (0.8, 0.2), (1.0, 1.0)])
+def test_a_way_that_ends_before_it_begins_is_refused(
+    ctx: FakeContext, denoiser: Denoiser, start: float, end: float
+) -> None:
+    with pytest.raises(ValueError, match="start must be less than end"):
+        run_node(LoadLora(denoiser=denoiser, file="pose", start=start, end=end), ctx)
+
+
 def test_strength_zero_leaves_the_recipe_as_it_is(
     ctx: FakeContext, denoiser: Denoiser, text_encoder: TextEncoder
 ) -> None:

@@ -104,6 +104,16 @@ def test_a_lora_changes_the_picture_and_nothing_else(run: Run) -> None:
     assert torch.equal(latent(run({"file": "style"}, use_cache=False)), with_lora)
 
 
+def test_a_lora_of_a_part_of_the_way_changes_less_and_leaves_the_model_as_it_was(run: Run) -> None:
+    only_model = {"file": "style", "strength_text": 0.0}
+    plain, whole = latent(run(None)), latent(run(only_model))
+    early = latent(run({**only_model, "end": 0.5}))
+    assert not torch.equal(early, plain)
+    assert not torch.equal(early, whole)
+    assert torch.equal(latent(run({**only_model, "end_strength": 1.0})), whole)
+    assert torch.equal(latent(run(None, use_cache=False)), plain)
+
+
 def test_another_strength_loads_nothing_again(run: Run, app: App) -> None:
     latent(run({"file": "style", "strength_model": 0.5}))
     held = app.models.resident()

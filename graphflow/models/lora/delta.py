@@ -67,6 +67,19 @@ def unscaled_delta(tensors: Tensors) -> Tensor | None:
         raise ValueError(f"factors that do not fit each other: {shapes}") from error
 
 
+_BY_ROWS = {"down", "up", "alpha"}
+
+
+def is_by_rows(tensors: Tensors, height: int) -> bool:
+    """Whether each row of the change, one for each of a weight's outputs, can be had without the others: that of a plain LoRA."""
+    return tensors.keys() <= _BY_ROWS and "up" in tensors and tensors["up"].shape[0] == height
+
+
+def rows_of(tensors: Tensors, rows: slice) -> Tensors:
+    """The tensors that change these rows of a weight."""
+    return {slot: tensor[rows] if slot == "up" else tensor for slot, tensor in tensors.items()}
+
+
 def same_size(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
     """Whether a change of this shape can be a change of the weight: same outputs, same number of elements."""
     return bool(shape) and shape[0] == weight[0] and math.prod(shape) == math.prod(weight)
