@@ -168,6 +168,7 @@ if TYPE_CHECKING:
         with_own_sizes,
         without_text,
     )
+    from graphflow.diffusion.tiled import Tiling
     from graphflow.diffusion.tiles import Tile, faded, tiles_of
     from graphflow.diffusion.training_noise import (
         constant_sigmas,
@@ -248,6 +249,7 @@ _MODULE_OF: dict[str, str] = {
         "weakened": "PerturbedAttention SkippedLayers",
         "text_sdxl": "TIME_IDS PictureSizes join_encoders read_prompt read_tokens sdxl_conditioning sdxl_vector "
         "with_own_sizes without_text",
+        "tiled": "Tiling",
         "vae": "Posterior decode_latents decode_raw encode_pictures latent_shape posterior to_model_range to_pixels",
     }.items()
     for name in names.split()
@@ -306,6 +308,7 @@ __all__ = [
     "Steering",
     "TableDenoiser",
     "Tile",
+    "Tiling",
     "TimedPrompt",
     "UNetDenoiser",
     "WeakenedGuider",

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-
 import torch
 from torch import Tensor, nn
 
 from graphflow.diffusion.resizing import resized
-from graphflow.diffusion.tiles import Tile, faded, tiles_of
-
-Track = Callable[[Sequence[tuple[int, Tile]]], Iterable[tuple[int, Tile]]]
-"""Hands the tiles on one by one, so that somebody can count them, or stop."""
+from graphflow.diffusion.tiled import Track, in_tiles
 
 
 @torch.no_grad()
@@ -29,23 +24,15 @@ def upscaled(
     Each picture goes through in tiles of `tile` pixels (0: in one piece). Alpha is resized instead (Lanczos). Raises ValueError for an overlap
     of more than half a tile.
     """
-    batch, channels, height, width = pixels.shape
-    parts = tiles_of(height, width, side=tile, overlap=overlap)
-    made = torch.zeros(batch, 3, height * scale, width * scale)
-    weight = torch.zeros(1, height * scale, width * scale)
-    for part in parts:
-        _window(weight, part, scale).add_(faded(part, height=height, width=width, overlap=overlap, scale=scale))
+    _, channels, height, width = pixels.shape
     place = next(network.parameters())
-    for number, part in track([(number, part) for number in range(batch) for part in parts]):
-        colours = pixels[number : number + 1, :3, part.top : part.bottom, part.left : part.right]
-        drawn = network(colours.to(place.device, place.dtype))[0].float().cpu()
-        share = faded(part, height=height, width=width, overlap=overlap, scale=scale)
-        _window(made[number], part, scale).add_(drawn * share / _window(weight, part, scale))
+
+    def drawn(colours: Tensor) -> Tensor:
+        made: Tensor = network(colours.to(place.device, place.dtype))
+        return made
+
+    made = in_tiles(drawn, pixels[:, :3], side=tile, overlap=overlap, made=scale, track=track)
     made = made.clamp(0, 1).to(pixels)
     if channels != 4:
         return made
     return torch.cat([made, resized(pixels[:, 3:], height=height * scale, width=width * scale)], dim=1)
-
-
-def _window(tensor: Tensor, tile: Tile, scale: int) -> Tensor:
-    return tensor[..., tile.top * scale : tile.bottom * scale, tile.left * scale : tile.right * scale]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphflow.diffusion.sizes import latent_size
+from graphflow.diffusion.tiled import Tiling
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ def to_pixels(decoded: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def posterior(vae: Any, pixels: Tensor) -> Posterior:
+def posterior(vae: Any, pixels: Tensor, *, tiling: Tiling | None = None) -> Posterior:
     """The latent distribution of pictures `[batch, 3, height, width]`, 0 to 1; a fourth channel, alpha, is left out.
 
     Raises ValueError, naming the nearest size, when a side is not a multiple of the autoencoder's reduction.
@@ -44,38 +45,59 @@ def posterior(vae: Any, pixels: Tensor) -> Posterior:
     if pixels.ndim != 4 or pixels.shape[1] not in (3, 4):
         raise ValueError(f"pictures have the shape [batch, 3, height, width], not {list(pixels.shape)}")
     latent_size(pixels.shape[-1], pixels.shape[-2], reduction=reduction(vae))
-    distribution = vae.encode(_as_weights(vae, to_model_range(pixels[:, :3]))).latent_dist
-    return Posterior(_plain(distribution.mean, pixels), _plain(distribution.logvar, pixels))
+
+    def moments(pictures: Tensor) -> Tensor:
+        distribution = vae.encode(_as_weights(vae, pictures)).latent_dist
+        return _plain(torch.cat([distribution.mean, distribution.logvar], dim=1), pixels)
+
+    pictures = to_model_range(pixels[:, :3])
+    found = tiling.apply(moments, pictures, given=reduction(vae)) if tiling else moments(pictures)
+    mean, log_variance = found.chunk(2, dim=1)
+    return Posterior(mean, log_variance)
 
 
 def encode_pictures(
-    vae: Any, pixels: Tensor, *, scaling_factor: float, shift_factor: float = 0.0, noise: Tensor | None = None
+    vae: Any,
+    pixels: Tensor,
+    *,
+    scaling_factor: float,
+    shift_factor: float = 0.0,
+    noise: Tensor | None = None,
+    tiling: Tiling | None = None,
 ) -> Tensor:
     """Latents of pictures `[batch, 3, height, width]`, 0 to 1: `[batch, channels, height / reduction, width / reduction]`, float32.
 
     With noise of the latents' shape they are a draw from the posterior, without it the posterior's mean. Where one generator serves both,
     the posterior's noise is drawn before the sampler's. Raises ValueError as `posterior` does.
     """
-    found = posterior(vae, pixels)
+    found = posterior(vae, pixels, tiling=tiling)
     latents = found.mean if noise is None else found.sample(noise)
     return (latents - shift_factor) * scaling_factor
 
 
 @torch.no_grad()
-def decode_raw(vae: Any, latents: Tensor, *, scaling_factor: float, shift_factor: float = 0.0) -> Tensor:
+def decode_raw(
+    vae: Any, latents: Tensor, *, scaling_factor: float, shift_factor: float = 0.0, tiling: Tiling | None = None
+) -> Tensor:
     """The autoencoder's answer for latents, float32, about -1 to 1. Raises ValueError for a wrong number of channels."""
     expected = vae.config.latent_channels
     if latents.shape[1] != expected:
         raise ValueError(
             f"latents of {latents.shape[1]} channels do not fit an autoencoder that takes {expected}; use the one of the same family"
         )
-    answer: Tensor = vae.decode(_as_weights(vae, latents / scaling_factor + shift_factor), return_dict=False)[0]
-    return _plain(answer, latents)
+
+    def decoded(part: Tensor) -> Tensor:
+        return _plain(vae.decode(_as_weights(vae, part), return_dict=False)[0], latents)
+
+    unscaled = latents / scaling_factor + shift_factor
+    return tiling.apply(decoded, unscaled, made=reduction(vae)) if tiling else decoded(unscaled)
 
 
-def decode_latents(vae: Any, latents: Tensor, *, scaling_factor: float, shift_factor: float = 0.0) -> Tensor:
+def decode_latents(
+    vae: Any, latents: Tensor, *, scaling_factor: float, shift_factor: float = 0.0, tiling: Tiling | None = None
+) -> Tensor:
     """Pictures of latents: `[batch, 3, height, width]`, float32, 0 to 1. Raises ValueError for a wrong number of channels."""
-    return to_pixels(decode_raw(vae, latents, scaling_factor=scaling_factor, shift_factor=shift_factor))
+    return to_pixels(decode_raw(vae, latents, scaling_factor=scaling_factor, shift_factor=shift_factor, tiling=tiling))
 
 
 def reduction(vae: Any) -> int:
