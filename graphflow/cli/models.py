@@ -34,7 +34,9 @@ Kind = Annotated[
 
 @models.command("list")
 def list_models(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="checkpoints, vaes, loras, controlnets...")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="checkpoints, vaes, loras, controlnets...")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the models that a workflow can name."""
@@ -71,8 +73,9 @@ def list_models(
 def add_model(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A model file, or a diffusers folder.")],
     kind: Annotated[
-        str, typer.Option("--kind", metavar="KIND", help="checkpoints, vaes, loras, controlnets... (a models subfolder).")
-    ] = "checkpoints",
+        str | None,
+        typer.Option("--kind", metavar="KIND", help="checkpoints, vaes, loras, controlnets...; left out: what it is."),
+    ] = None,
     link: Annotated[bool, typer.Option("--link", help="Link to it instead of copying it.")] = False,
 ) -> None:
     """Put a model where workflows find it by name. Refuses damaged files and those that need pickle."""
@@ -81,12 +84,14 @@ def add_model(
     from graphflow.errors import ModelError, ModelNotFound, UnknownModelFormat
     from graphflow.models.catalog import is_plain_name
     from graphflow.models.detect import detect
+    from graphflow.models.kinds import WHOLE, kind_of
     from graphflow.models.lora.adapter import read_lora
 
-    if not is_plain_name(kind):
+    if kind is not None and not is_plain_name(kind):
         raise typer.BadParameter(f"{kind!r} is no kind; use a name such as checkpoints, vaes or loras.")
     if not path.exists():
         raise ModelNotFound(f"{path}: there is no such file or folder")
+    kind = kind or kind_of(path) or WHOLE
     target = read_settings().models_folder / kind / path.resolve().name
     if target.exists():
         raise ModelError(f"{target} is there already; remove it, or give the new one another name")

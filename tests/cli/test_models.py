@@ -55,6 +55,17 @@ def test_adding_a_lora_says_what_it_changes(graphflow: Callable[..., Any], home:
     assert not (home / "models" / "loras" / "half.safetensors").exists()
 
 
+def test_a_model_goes_where_its_kind_belongs_unless_told(graphflow: Callable[..., Any], home: Path) -> None:
+    write_safetensors(Path("style.safetensors"), {f"unet.conv_in.lora_{side}.weight": (4, 4) for side in "AB"})
+    assert graphflow("models", "add", "style.safetensors").lines == [
+        str(home / "models" / "loras" / "style.safetensors")
+    ]
+    write_safetensors(Path("other.safetensors"), {"glow.weight": (4, 4)})
+    assert graphflow("models", "add", "other.safetensors").lines == [
+        str(home / "models" / "checkpoints" / "other.safetensors")
+    ]
+
+
 def test_a_linked_model_is_not_copied(graphflow: Callable[..., Any], adapter: Path, home: Path) -> None:
     assert graphflow("models", "add", adapter, "--kind", "loras", "--link").code == 0
     assert (home / "models" / "loras" / "glow.safetensors").resolve() == adapter.resolve()
