@@ -77,3 +77,15 @@ def test_outpainting_goes_to_every_side(run: Run, saved: Saved, original: NDArra
     picture = saved(run("outpaint", "right=0", "left=32", "top=16", "bottom=16", "fill=mean", "steps=4"))
     assert picture.shape == (160, 160, 3)
     assert difference(picture[24:136, 40:], original[8:120, 8:]).max() == 0
+
+
+def test_a_detail_of_a_large_picture_is_drawn_at_the_models_own_size(workflows: Path, run: Run, saved: Saved) -> None:
+    with Pil.open(workflows / "inputs" / "star_and_circle_on_night.png") as picture:
+        before = np.array(picture.convert("RGB"))
+    after = saved(run("inpaint_detail"))
+    circle = np.hypot(*(np.indices(before.shape[:2]) - np.array([96 + 52, 226 + 52]).reshape(2, 1, 1) + 0.5))
+    beyond = circle > 52 + 24 + 8 + 2  # the radius, what the mask was grown by, the feather, and what resizing spreads
+    assert difference(after, before)[beyond].max() == 0
+    part = after[48:248, 178:378]
+    verdict = judge(part, "a green cross in the center on night")
+    assert verdict.right, verdict
