@@ -152,7 +152,8 @@ class Residency:
         return OutOfMemory(
             f"the memory of {self.device} ran out {when}: {title} has {megabytes(needed)} of weights, "
             f"{megabytes(memory.free)} of {megabytes(memory.total)} are free. "
-            "Make the picture or batch smaller, choose a smaller precision (GRAPHFLOW_PRECISION=bf16), "
+            "Make the picture or batch smaller, let an autoencoder work in tiles (tile: 512), "
+            "choose a smaller precision (GRAPHFLOW_PRECISION=bf16), "
             "set a budget below what is free (GRAPHFLOW_VRAM), or use another device (--device cpu)."
         )
 

@@ -66,3 +66,22 @@ def test_decoding_gives_pixels(ctx: FakeContext, vae: Vae) -> None:
 @pytest.fixture
 def picture() -> Image:
     return Image(torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("node", [VaeDecode, VaeEncode])
+def test_tiles_are_counted_and_impossible_ones_refused(
+    node: type[VaeDecode] | type[VaeEncode], ctx: FakeContext, vae: Vae
+) -> None:
+    given: dict[str, Any] = (
+        {"latent": Latent(torch.zeros(1, 4, 24, 16), 2)}
+        if node is VaeDecode
+        else {"image": Image(torch.zeros(1, 3, 48, 32))}
+    )
+    whole, tiled = (run_node(node(vae=vae, tile=tile, overlap=8, **given), ctx) for tile in (0, 32))
+    (before,), (after,) = whole.values(), tiled.values()
+    assert (after.pixels if node is VaeDecode else after.samples).shape == (
+        before.pixels if node is VaeDecode else before.samples
+    ).shape
+    assert [(report.done, report.total) for report in ctx.progress_reports] == [(1, 2), (2, 2)]
+    with pytest.raises(ValueError, match="use at most 16"):
+        run_node(node(vae=vae, tile=32, overlap=17, **given), ctx)
