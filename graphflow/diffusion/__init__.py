@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     )
     from graphflow.diffusion.generation import Sampled, sample_latent
     from graphflow.diffusion.guidance import CfgGuider, Network, cfg
+    from graphflow.diffusion.guider_recipes import guider_of, opened_guider, ranged
     from graphflow.diffusion.guiders import (
         DualGuider,
         PerpendicularGuider,
@@ -127,7 +128,6 @@ if TYPE_CHECKING:
     from graphflow.diffusion.masks import area_mask, latent_mask
     from graphflow.diffusion.network import OpenedNetwork, opened_network
     from graphflow.diffusion.noise import Draws, draw_noise, empty_latents, left_latents, resumed_latents, start_latents
-    from graphflow.diffusion.opened_guider import guider_of, opened_guider, ranged
     from graphflow.diffusion.padding import Border, border_mask, pad_picture
     from graphflow.diffusion.picture_batches import joined_pictures, picked_pictures
     from graphflow.diffusion.picture_files import encode_jpeg, encode_png, encode_webp
@@ -232,7 +232,7 @@ _MODULE_OF: dict[str, str] = {
         "masks": "area_mask latent_mask",
         "network": "OpenedNetwork opened_network",
         "noise": "Draws draw_noise empty_latents left_latents resumed_latents start_latents",
-        "opened_guider": "guider_of opened_guider ranged",
+        "guider_recipes": "guider_of opened_guider ranged",
         "preview": "PROJECTIONS fit_projection preview_image projection_of",
         "prompts": "count_tokens prompt_tokens read_timed_prompt timed_conditioning weighed",
         "sampling": "Model OnStep sample",

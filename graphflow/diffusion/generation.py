@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Generator, Tensor
 
+from graphflow.diffusion.guider_recipes import opened_guider
 from graphflow.diffusion.inpainting import KeptOutside
 from graphflow.diffusion.latent_space import check_latent_space, space_of
 from graphflow.diffusion.noise import (
@@ -18,7 +19,6 @@ from graphflow.diffusion.noise import (
     start_latents,
     without_noise,
 )
-from graphflow.diffusion.opened_guider import opened_guider
 from graphflow.diffusion.sampling import OnStep, sample
 from graphflow.diffusion.schedules import Schedule, schedule_of
 from graphflow.ports.guider import Guider

@@ -75,8 +75,8 @@ def ranged(inside: Guider, outside: Guider | None, *, start: float, end: float) 
             f"guidance from {start:g} to {end:g} of the schedule is no range; the end must be above the start"
         )
     if outside is None:
-        positive = getattr(inside, "positive", None)
-        if not isinstance(positive, Conditioning):
+        positive = _positive(inside)
+        if positive is None:
             raise ValueError(
                 f"{type(inside).__name__} has no positive prompt of its own; link a guider for outside of the range"
             )
@@ -87,6 +87,13 @@ def ranged(inside: Guider, outside: Guider | None, *, start: float, end: float) 
             "LoRAs; link guiders of one model. For a model that takes over from another one, use refine_stage"
         )
     return RangedGuidance(inside.denoiser, inside, outside, start, end)
+
+
+def _positive(guider: Guider) -> Conditioning | None:
+    if isinstance(guider, RangedGuidance):
+        return _positive(guider.inside)
+    found = getattr(guider, "positive", None)
+    return found if isinstance(found, Conditioning) else None
 
 
 @singledispatch
