@@ -79,7 +79,10 @@ def encode_pictures(
 def decode_raw(
     vae: Any, latents: Tensor, *, scaling_factor: float, shift_factor: float = 0.0, tiling: Tiling | None = None
 ) -> Tensor:
-    """The autoencoder's answer for latents, float32, about -1 to 1. Raises ValueError for a wrong number of channels."""
+    """The autoencoder's answer for latents, float32, about -1 to 1.
+
+    Raises ValueError for a wrong number of channels, and for latents or a precision that make no picture.
+    """
     expected = vae.config.latent_channels
     if latents.shape[1] != expected:
         raise ValueError(
@@ -90,7 +93,22 @@ def decode_raw(
         return _plain(vae.decode(_as_weights(vae, part), return_dict=False)[0], latents)
 
     unscaled = latents / scaling_factor + shift_factor
-    return tiling.apply(decoded, unscaled, made=reduction(vae)) if tiling else decoded(unscaled)
+    answer = tiling.apply(decoded, unscaled, made=reduction(vae)) if tiling else decoded(unscaled)
+    _check_finite(vae, latents, answer)
+    return answer
+
+
+def _check_finite(vae: Any, latents: Tensor, answer: Tensor) -> None:
+    """Raise ValueError for a picture that is no picture; Stable Diffusion XL's own autoencoder makes such ones in float16."""
+    if bool(torch.isfinite(answer).all()):
+        return
+    if not bool(torch.isfinite(latents).all()):
+        raise ValueError("the latent holds numbers that are not finite (NaN or infinity); look at what made it")
+    precision = str(vae.decoder.conv_in.weight.dtype).removeprefix("torch.")
+    raise ValueError(
+        f"the autoencoder's numbers grew too large for {precision}, so there is no picture; "
+        "load it with the precision bf16 or fp32, as load_vae can"
+    )
 
 
 def decode_latents(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -78,6 +79,16 @@ def test_sizes_that_do_not_fit_are_refused_with_the_nearest(vae: Any) -> None:
 def test_latents_of_another_family_are_refused(vae: Any) -> None:
     with pytest.raises(ValueError, match="latents of 16 channels do not fit an autoencoder that takes 4"):
         decode_latents(vae, torch.zeros(1, 16, 4, 4), scaling_factor=1.0)
+
+
+def test_a_picture_that_is_none_says_whose_fault_it_is(vae: Any) -> None:
+    with pytest.raises(ValueError, match="the latent holds numbers that are not finite"):
+        decode_raw(vae, torch.full((1, 4, 8, 8), float("nan")), scaling_factor=1.0)
+    loud = deepcopy(vae).half().requires_grad_(False)
+    loud.decoder.conv_out.weight.fill_(6e4)
+    loud.decoder.conv_out.bias.fill_(6e4)
+    with pytest.raises(ValueError, match=r"too large for float16, .* bf16 or fp32"):
+        decode_raw(loud, torch.randn(1, 4, 8, 8), scaling_factor=1.0)
 
 
 def test_an_autoencoder_runs_in_its_own_precision(vae: Any) -> None:
