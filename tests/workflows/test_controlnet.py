@@ -21,7 +21,7 @@ Run = Callable[..., RunReport]
 Saved = Callable[[RunReport], NDArray[np.uint8]]
 Seen = Callable[[Any], NDArray[np.uint8]]
 
-PICTURE = "yellow_star_on_sky.png"
+PICTURE = "blue_star_on_sand.png"
 
 
 @pytest.fixture(scope="module")
