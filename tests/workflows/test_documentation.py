@@ -28,6 +28,7 @@ WRITTEN_HERE = (
     "docs/workflow_file.md",
     "docs/nodes.md",
     "docs/images.md",
+    "docs/inpainting.md",
 )
 
 
@@ -35,7 +36,7 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/run_workflows.md", "docs/images.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/run_workflows.md", "docs/images.md", "docs/inpainting.md"])
 def test_every_command_works(
     page: str, workflows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
+from graphflow.app import App
 from graphflow.engine.report import RunReport
+from graphflow.graph import dump_document, parse_document
 from graphflow.zoo.judge import judge, see
 from graphflow.zoo.vocabulary import BACKGROUNDS
 
@@ -89,3 +91,11 @@ def test_a_detail_of_a_large_picture_is_drawn_at_the_models_own_size(workflows: 
     part = after[48:248, 178:378]
     verdict = judge(part, "a green cross in the center on night")
     assert verdict.right, verdict
+
+
+def test_the_workflow_in_the_documentation_is_in_order(app: App) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "inpainting.md").read_text("utf-8")
+    text = page.partition("```json\n")[2].partition("```")[0]
+    document = parse_document(text, label="inpainting.md")
+    assert dump_document(document, app.registry) == text
+    assert {finding.code for finding in app.check(document).findings} == {"missing_file"}  # the reader's own files
