@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from graphflow import Checkpoint, Denoiser, ModelError, ModelRecipe, TextEncoder
 from graphflow.app import App, build_app
 from graphflow.engine.report import RunReport
 from graphflow.graph import parse_document
+from graphflow.models.detect import detect
+from graphflow.models.kinds import KINDS
 from graphflow.models.loaders.stable_diffusion import to_original
 from graphflow.settings import Settings
 from graphflow.testing import FakeContext, FakeModels, run_node
+from graphflow.zoo import MODELS
 
 WHOLE = {part: {"type": "core.load_checkpoint@1", "values": {"file": "tiny"}} for part in ("unet", "text", "vae")}
 ALONE = {
@@ -171,3 +175,26 @@ def test_two_files_that_are_no_pair_say_what_they_hold() -> None:
 def test_a_file_of_another_part_says_what_it_holds(node: Any, lacked: str) -> None:
     with pytest.raises(ModelError, match=f'"vae" holds vae, but no {lacked}'):
         run_node(node, fake(VAE))
+
+
+def test_the_parts_in_the_documentation_are_loaded(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    nodes, settings = (
+        json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    )
+    app = build_app(Settings(home=tmp_path, device="cpu"))
+    document = parse_document(json.dumps({"graphflow": 1, "nodes": nodes, "outputs": {}}), label="models.md")
+    report = app.run(app.prepare_document(document), targets=list(nodes))
+    assert report.status == "succeeded", report.failures
+    told = detect(MODELS / "tiny-sd", settings).parts["unet"]
+    assert isinstance(told.recipe, Denoiser)
+    assert (told.config["attention_head_dim"], told.recipe.noise.prediction) == (8, "v_prediction")
+    app.close()
+
+
+def test_the_documentation_names_every_kind_of_models_and_its_node() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (?:`(\w+)` )?\|$", page, re.MULTILINE)
+    assert tuple(kind for kind, _ in rows if kind in KINDS) == KINDS
+    known = {schema.type for schema in build_app().registry.types()}
+    assert {f"core.{node}" for _, node in rows if node.startswith("load_")} <= known
