@@ -18,8 +18,12 @@ def blended(below: Tensor, above: Tensor, *, mode: BlendMode = "normal", amount:
     if below.shape[-2:] != above.shape[-2:]:
         sizes = [f"{pixels.shape[-1]}x{pixels.shape[-2]}" for pixels in (below, above)]
         raise ValueError(f"pictures of {sizes[0]} and {sizes[1]} do not fit over one another; resize one of them first")
-    below, above = same_batch({"below": below, "above": above})
-    cover = _alpha(above) * amount
+    if isinstance(amount, Tensor) and amount.shape[-2:] != below.shape[-2:]:
+        mismatch = f"{amount.shape[-1]}x{amount.shape[-2]} does not fit pictures of {below.shape[-1]}x{below.shape[-2]}"
+        raise ValueError(f"a mask of {mismatch}; resize the mask to that")
+    shares = amount if isinstance(amount, Tensor) else torch.full((1, 1, 1, 1), amount)
+    below, above, shares = same_batch({"below": below, "above": above, "mask": shares})
+    cover = _alpha(above) * shares.to(above)
     ground = _alpha(below)
     mixed = (1 - ground) * above[:, :3] + ground * BLENDS[mode](below[:, :3], above[:, :3])
     seen = cover * mixed + (1 - cover) * ground * below[:, :3]

@@ -26,12 +26,15 @@ def adjusted(
     """
 
     def change(colours: Tensor) -> Tensor:
-        colours = ((colours * brightness - 0.5) * contrast + 0.5).clamp(0, 1)
+        if brightness != 1:
+            colours = colours * brightness
+        if contrast != 1:
+            colours = ((colours - 0.5) * contrast + 0.5).clamp(0, 1)
         if saturation != 1:
             grey = rgb_to_grayscale(colours)
-            colours = (grey + (colours - grey) * saturation).clamp(0, 1)
+            colours = grey + (colours - grey) * saturation
         if hue % 360:
-            colours = adjust_hue(colours, radians(hue))
+            colours = adjust_hue(colours.clamp(0, 1), radians(hue))
         return colours if gamma == 1 else colours.clamp(0, 1) ** (1 / gamma)
 
     return _on_colours(pixels, change)

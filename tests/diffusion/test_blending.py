@@ -62,6 +62,14 @@ def test_amount_and_masks_mix() -> None:
     torch.testing.assert_close(made[..., 15:], (below * above)[..., 15:])
 
 
+def test_masks_of_another_size_or_batch_are_refused() -> None:
+    with pytest.raises(ValueError, match="a mask of 5x5 does not fit pictures of 30x20"):
+        blended(noise(1), noise(2), amount=torch.ones(1, 1, 5, 5))
+    with pytest.raises(ValueError, match="do not go together"):
+        blended(noise(1).repeat(2, 1, 1, 1), noise(2), amount=torch.ones(3, 1, 20, 30))
+    assert blended(noise(1), noise(2), amount=torch.ones(3, 1, 20, 30)).shape == (3, 3, 20, 30)
+
+
 def test_transparency_of_both_counts() -> None:
     red, clear = flat(1, 0, 0, 1), flat(0, 1, 0, 0)
     torch.testing.assert_close(blended(red, clear), red)

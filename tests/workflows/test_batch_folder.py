@@ -121,14 +121,14 @@ def test_a_damaged_picture_is_named_and_the_others_are_made(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_killed_run_goes_on_with_the_rest(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    killed = start(home, "steps=30", "size=64")
+    killed = start(home, "steps=16", "size=64")
     saved = [finished_save(killed) for _ in range(2)]
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate(timeout=60)
     assert saved == [0, 1]
     assert 2 <= len(pictures(home)) < len(SOURCES)
 
-    again = start(home, "steps=30", "size=64")
+    again = start(home, "steps=16", "size=64")
     out, told = again.communicate(timeout=240)
     assert again.returncode == 0, told
     events = [json.loads(line) for line in out.splitlines()]

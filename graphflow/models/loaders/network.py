@@ -56,7 +56,7 @@ def load_part(
     """
     described = part_of(description, part)
     if description.family == other_upscalers.FAMILY:
-        return _through_spandrel(described, dtype=dtype, device=device)
+        return _through_spandrel(description, part, dtype=dtype, device=device)
     network = build_network(description.family, part, described.config)
     sources = _matched(description, part, described, network)
     weights: dict[str, Tensor] = {}
@@ -77,13 +77,19 @@ def load_part(
     return network.to(device).eval().requires_grad_(False)
 
 
-def _through_spandrel(described: PartDescription, *, dtype: torch.dtype, device: torch.device) -> nn.Module:
+def _through_spandrel(
+    description: ModelDescription, part: str, *, dtype: torch.dtype, device: torch.device
+) -> nn.Module:
     """An upscaler that spandrel builds from the weights themselves."""
     from graphflow.models.loaders.spandrel import read_upscaler
 
-    upscaler = read_upscaler(described.tensors)
+    tensors = description.parts[part].tensors
+    with WeightReader() as reader:
+        if broken := broken_names({name: extremes(reader.read(tensor)) for name, tensor in tensors.items()}):
+            raise _not_finite(description, part, broken, dtype=dtype)
+    upscaler = read_upscaler(tensors)
     if upscaler is None:
-        raise ModelMismatch("the upscaler's weights have changed since it was looked at; run again")
+        raise ModelMismatch(f"{description.path} has changed while it was loaded; run again")
     return upscaler.in_precision(dtype).to(device).eval().requires_grad_(False)
 
 

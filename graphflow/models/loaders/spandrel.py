@@ -9,6 +9,7 @@ import spandrel
 import torch
 from torch import Tensor, nn
 
+from graphflow.errors import ModelMismatch
 from graphflow.models.headers import TensorHeader
 from graphflow.models.weights import WeightReader
 
@@ -56,11 +57,19 @@ class SpandrelUpscaler(nn.Module):
 
 
 def read_upscaler(tensors: Mapping[str, TensorHeader]) -> SpandrelUpscaler | None:
-    """The network that these tensors belong to, in fp32 on the CPU; None for an architecture that spandrel does not know."""
+    """The network that these tensors belong to, in fp32 on the CPU; None for an architecture that spandrel does not know.
+
+    Raises ModelMismatch for weights that do not fit the architecture.
+    """
     with WeightReader() as reader:
         state = {name: reader.read(header).clone() for name, header in tensors.items()}
     try:
         descriptor = spandrel.ModelLoader("cpu").load_from_state_dict(spandrel.canonicalize_state_dict(state))
     except spandrel.UnsupportedModelError:
         return None
+    except Exception as error:  # an architecture was recognised, and its own code did not get along with these weights
+        file = next(iter(tensors.values())).file
+        raise ModelMismatch(
+            f"{file} looks like an upscaler that spandrel knows, but its weights do not fit: {type(error).__name__}: {error}"
+        ) from error
     return SpandrelUpscaler(descriptor).eval()
