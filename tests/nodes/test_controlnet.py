@@ -14,6 +14,7 @@ from graphflow.packs.builtin.sampling.ksampler import KSampler
 from pydantic import ValidationError
 
 from graphflow import Checkpoint, Conditioning, ControlNet, Denoiser, Image, Latent, Mask, ModelError
+from graphflow.cache import decode, encode
 from graphflow.diffusion import canny_edges
 from graphflow.errors import ModelMismatch
 from graphflow.models.catalog import ModelCatalog
@@ -177,3 +178,15 @@ def test_a_checkpoint_is_no_controlnet_and_a_controlnet_no_checkpoint(real_ctx: 
         run_node(LoadControlNet(file=str(checkpoints / "drawing")), real_ctx)
     with pytest.raises(ModelError, match=r'steering" holds controlnet, but no unet.*load_controlnet'):
         run_node(LoadCheckpoint(file=str(tmp_path / "models" / "controlnets" / "steering")), real_ctx)
+
+
+def test_steered_prompts_can_be_kept_in_the_cache(
+    ctx: FakeContext, image: Image, positive: Conditioning, negative: Conditioning
+) -> None:
+    node = ApplyControlNet(
+        controlnet=EDGES, image=image, positive=positive, negative=negative, mask=Mask(torch.ones(1, 4, 4))
+    )
+    kept = encode(run_node(node, ctx)["positive"])
+    (control,) = decode(kept.structure, kept.tensors, kept.arrays).entries[0].controls
+    assert (control.network, control.strength) == (EDGES, 1.0)
+    assert torch.equal(control.picture, image.pixels)
