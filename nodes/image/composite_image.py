@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Field, Image, Mask, Node, NodeContext, node
 
 
-@node("composite_image")
+@node("composite_image", lane="io")
 class CompositeImage(Node):
     """Lay a picture over another one, as far as a mask says. Where the mask is black, the background stays exactly as it was."""
 

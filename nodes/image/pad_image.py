@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Field, Image, Mask, Node, NodeContext, NodeOutputs, Seed, node
 
 
-@node("pad_image")
+@node("pad_image", lane="io")
 class PadImage(Node):
     """Add room around a picture, and a mask of it, for a model to draw on (outpainting)."""
 

@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Field, Image, Mask, Node, NodeContext, node
 
 
-@node("paste_back")
+@node("paste_back", lane="io")
 class PasteBack(Node):
     """Put a part that crop_to_mask cut out, and that has changed since, back into its picture."""
 

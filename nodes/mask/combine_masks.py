@@ -5,7 +5,7 @@ from graphflow import Mask, Node, NodeContext, node
 from graphflow.diffusion import MaskCombination
 
 
-@node("combine_masks")
+@node("combine_masks", lane="io")
 class CombineMasks(Node):
     """Join masks of one size."""
 

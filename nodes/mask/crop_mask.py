@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Field, Mask, Node, NodeContext, node
 
 
-@node("crop_mask")
+@node("crop_mask", lane="io")
 class CropMask(Node):
     """Cut a part out of a mask."""
 

@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Field, Image, Mask, Node, NodeContext, NodeOutputs, node
 
 
-@node("crop_to_mask")
+@node("crop_to_mask", lane="io")
 class CropToMask(Node):
     """Cut a picture out around a mask, to work on that part at the size that a model likes best; paste_back puts it back.
 

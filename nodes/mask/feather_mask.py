@@ -5,7 +5,7 @@ from graphflow import Field, Mask, Node, NodeContext, node
 from graphflow.diffusion import FeatherSide
 
 
-@node("feather_mask")
+@node("feather_mask", lane="io")
 class FeatherMask(Node):
     """Let the edge of a mask fade."""
 

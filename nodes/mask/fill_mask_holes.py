@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Mask, Node, NodeContext, node
 
 
-@node("fill_mask_holes")
+@node("fill_mask_holes", lane="io")
 class FillMaskHoles(Node):
     """Make white what a mask surrounds on all sides, as after a selection by colour."""
 

@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Field, Mask, Node, NodeContext, node
 
 
-@node("grow_mask")
+@node("grow_mask", lane="io")
 class GrowMask(Node):
     """Widen a mask to all sides, or make it narrower."""
 

@@ -3,7 +3,7 @@
 from graphflow import Mask, Node, NodeContext, node
 
 
-@node("invert_mask")
+@node("invert_mask", lane="io")
 class InvertMask(Node):
     """Swap black and white: what was masked is free, and the other way round."""
 

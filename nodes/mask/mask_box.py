@@ -4,7 +4,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Mask, Node, NodeContext, NodeOutputs, node
 
 
-@node("mask_box")
+@node("mask_box", lane="io")
 class MaskBox(Node):
     """Measure the smallest box around all that is not black in a mask."""
 

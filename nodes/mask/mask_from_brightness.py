@@ -8,7 +8,7 @@ from graphflow import Field, Image, Mask, Node, NodeContext, Slider, node
 _Share = Annotated[float, Field(ge=0, le=1), Slider(0, 1, step=0.01)]
 
 
-@node("mask_from_brightness")
+@node("mask_from_brightness", lane="io")
 class MaskFromBrightness(Node):
     """A mask that is white wherever a picture is as bright as asked for: light parts from 0.5 to 1, dark ones from 0 to 0.5."""
 

@@ -5,7 +5,7 @@ from graphflow import Image, Mask, Node, NodeContext, node
 from graphflow.diffusion import Channel
 
 
-@node("mask_from_channel")
+@node("mask_from_channel", lane="io")
 class MaskFromChannel(Node):
     """Take a channel of a picture as a mask, such as a black and white picture that was painted as one."""
 

@@ -6,7 +6,7 @@ import graphflow.diffusion as diffusion
 from graphflow import Field, Image, Mask, Node, NodeContext, Slider, node
 
 
-@node("mask_from_color")
+@node("mask_from_color", lane="io")
 class MaskFromColor(Node):
     """A mask that is white wherever a picture has a colour, or one like it."""
 

@@ -9,7 +9,7 @@ _PLAIN_SIDE = 512
 _Share = Annotated[float, Field(ge=0, le=1), Slider(0, 1, step=0.01)]
 
 
-@node("mask_shape")
+@node("mask_shape", lane="io")
 class MaskShape(Node):
     """A rectangle or an ellipse as a mask: white inside, black outside."""
 

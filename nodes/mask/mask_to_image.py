@@ -3,7 +3,7 @@
 from graphflow import Image, Mask, Node, NodeContext, node
 
 
-@node("mask_to_image")
+@node("mask_to_image", lane="io")
 class MaskToImage(Node):
     """Show a mask as a picture in black and white."""
 

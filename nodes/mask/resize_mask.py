@@ -5,7 +5,7 @@ from graphflow import Field, Image, Mask, Node, NodeContext, node
 from graphflow.diffusion import Filter
 
 
-@node("resize_mask")
+@node("resize_mask", lane="io")
 class ResizeMask(Node):
     """Stretch a mask to another size: that of a picture, or one in pixels."""
 
