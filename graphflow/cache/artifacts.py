@@ -12,7 +12,7 @@ from blake3 import blake3
 from graphflow.errors import GraphflowError, InputFileError
 from graphflow.ports.file import File, ImageFile
 
-MAX_PREFIX = 80
+MAX_PREFIX = 500
 """Letters of a prefix that are kept."""
 _MAX_PART_BYTES = 180
 """Of one folder or file name, so that content digest and suffix fit below the 255 bytes that file systems allow."""

@@ -57,7 +57,7 @@ class ListImages(Node):
             )
         places = [path.relative_to(folder) for path in self._sorted(named)[: self.limit]]
         return self.Outputs(
-            files=[(PurePosixPath(self.folder.replace("\\", "/")) / place.as_posix()).as_posix() for place in places],
+            files=[(Path(self.folder) / place).as_posix() for place in places],
             names=names_of([place.as_posix() for place in places]),
             count=len(places),
         )

@@ -17,8 +17,8 @@ class SaveImage(Node):
 
     image: Image
     """One picture or several; each one becomes a file."""
-    prefix: str = Field(default="image", max_length=80)
-    """Beginning of the file name. `portraits/ann` saves into a folder of its own."""
+    prefix: str = Field(default="image", max_length=500)
+    """Beginning of the file name. `portraits/ann` saves into a folder of its own. Names that are too long for a file are cut."""
     format: Literal["png", "jpeg", "webp"] = "png"
     """png keeps every pixel. jpeg is small and opens everywhere; webp is smaller still, and keeps transparency."""
     compression: int = Field(default=6, ge=0, le=9)

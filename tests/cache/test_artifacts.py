@@ -60,7 +60,7 @@ def test_a_file_changed_by_hand_is_left_alone_and_another_name_is_used(store: Ar
         ("grüße", "grüße_"),
         ("..", ""),
         ("a//b/./c", "a/b/c_"),
-        ("x" * 300, "x" * 80 + "_"),
+        ("x" * 300, "x" * 180 + "_"),
         ("狐" * 300, "狐" * 60 + "_"),
         ("nul\0byte\n", "nul_byte_"),
     ],
