@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphflow.diffusion.blend_modes import BlendMode
 from graphflow.diffusion.picture_sizes import Anchor, Filter, Fit, Sides
-from graphflow.diffusion.prompt_syntax import TimedPrompt, Weighting, escape_prompt, literal_prompt, parse_prompt
+from graphflow.diffusion.prompt_syntax import TimedPrompt, Weighting, literal_prompt, parse_prompt
 from graphflow.diffusion.refining import RefineMethod, refine_stages
 from graphflow.diffusion.samplers import (
     SAMPLER_NAMES,
@@ -132,7 +132,7 @@ if TYPE_CHECKING:
     from graphflow.diffusion.picture_batches import joined_pictures, picked_pictures
     from graphflow.diffusion.picture_files import encode_jpeg, encode_png, encode_webp
     from graphflow.diffusion.preview import PROJECTIONS, fit_projection, preview_image, projection_of
-    from graphflow.diffusion.prompts import count_tokens, prompt_tokens, read_timed_prompt, timed_conditioning, weighed
+    from graphflow.diffusion.prompts import count_tokens, read_timed_prompt, timed_conditioning
     from graphflow.diffusion.resizing import anchored, cut, placed, resized, resized_to
     from graphflow.diffusion.rotation import mirrored, rotated
     from graphflow.diffusion.sampling import Model, OnStep, sample
@@ -234,7 +234,7 @@ _MODULE_OF: dict[str, str] = {
         "noise": "Draws draw_noise empty_latents left_latents resumed_latents start_latents",
         "guider_recipes": "guider_of opened_guider ranged",
         "preview": "PROJECTIONS fit_projection preview_image projection_of",
-        "prompts": "count_tokens prompt_tokens read_timed_prompt timed_conditioning weighed",
+        "prompts": "count_tokens read_timed_prompt timed_conditioning",
         "sampling": "Model OnStep sample",
         "schedules": "Schedule custom_schedule make_schedule schedule_of",
         "text": "EncodedTokens encode_prompt encode_tokens prompt_length read_plain token_ids",
@@ -371,7 +371,6 @@ __all__ = [
     "encode_webp",
     "epsilon_scaling",
     "epsilon_weight",
-    "escape_prompt",
     "even_weight",
     "exponential_sigmas",
     "faded",
@@ -425,7 +424,6 @@ __all__ = [
     "preview_image",
     "projection_of",
     "prompt_length",
-    "prompt_tokens",
     "put_back",
     "range_mask",
     "ranged",
@@ -469,7 +467,6 @@ __all__ = [
     "velocity_edm_scaling",
     "velocity_scaling",
     "velocity_weight",
-    "weighed",
     "with_alpha",
     "with_channels",
     "with_extra",

@@ -16,9 +16,10 @@ from graphflow.diffusion.text import EncodedTokens, ReadTokens, encode_tokens, p
 from graphflow.models.textual_inversion import learned_words
 from graphflow.ports.conditioning import Conditioning, ConditioningEntry
 
-_NAMED = r"embedding:{word}(?:\.(?:safetensors|pt|bin))?(?!\w)|<{word}>|(?<!\w){word}(?!\w)"
+_EXPLICIT = r"embedding:(?P<named><[^<>]*>|[^\s,<>:]+)"
+_BY_WORD = r"|<(?P<tagged>{words})>|(?<![\w-])(?P<bare>{words})(?![\w-])"
 """How a prompt may call a learned word."""
-_UNKNOWN = re.compile(r"embedding:\s*(?P<name>[^\s,<>]*)", re.IGNORECASE)
+_FILE_ENDING = re.compile(r"\.(safetensors|pt|bin)$", re.IGNORECASE)
 
 
 def read_timed_prompt(
@@ -102,28 +103,33 @@ def _tokens(tokenizer: Any, piece: Piece, words: Mapping[str, tuple[int, ...]]) 
 
 
 def _split_at_words(piece: Piece, words: Mapping[str, tuple[int, ...]]) -> Iterator[Piece | Token]:
-    """The piece's text around the learned words in it, and the words."""
+    """The piece's text around the learned words in it, and the words. Raises ValueError for an embedding that is not among them."""
     by_name = {word.casefold(): ids for word, ids in words.items()}
-    names = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    pattern = _NAMED.format(word=f"({names})") if names else r"(?!)"
+    pattern = _EXPLICIT
+    if words:
+        pattern += _BY_WORD.format(words="|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
     place = 0
     for match in re.finditer(pattern, piece.text, re.IGNORECASE):
-        yield from _text(piece, piece.text[place : match.start()], words)
-        name = next(group for group in match.groups() if group)
+        if match.start() > place:
+            yield replace(piece, text=piece.text[place : match.start()])
+        name = _known_name(match["named"], by_name) if match["named"] else match[match.lastgroup or 0]
         yield Token(by_name[name.casefold()], piece.weight)
         place = match.end()
-    yield from _text(piece, piece.text[place:], words)
+    if place < len(piece.text):
+        yield replace(piece, text=piece.text[place:])
 
 
-def _text(piece: Piece, text: str, words: Mapping[str, tuple[int, ...]]) -> Iterator[Piece]:
-    if unknown := _UNKNOWN.search(text):
-        known = ", ".join(sorted(words)) or "none"
-        raise ValueError(
-            f'the prompt names the embedding "{unknown["name"]}", which the text encoder does not have (it has: {known}); '
-            "put it on the text encoder with the node load_embedding"
-        )
-    if text:
-        yield replace(piece, text=text)
+def _known_name(name: str, by_name: Mapping[str, tuple[int, ...]]) -> str:
+    """The word that `embedding:name` means: with or without a file's ending, angle brackets, or the end of a sentence."""
+    plain = name.rstrip(".;!?")
+    for candidate in (name, plain, _FILE_ENDING.sub("", plain), f"<{plain}>"):
+        if candidate.casefold() in by_name:
+            return candidate
+    known = ", ".join(sorted(by_name)) or "none"
+    raise ValueError(
+        f'the prompt names the embedding "{name}", which the text encoder does not have (it has: {known}); '
+        "put it on the text encoder with the node load_embedding"
+    )
 
 
 def _special(tokenizer: Any) -> SpecialTokens:

@@ -20,9 +20,9 @@ from graphflow.diffusion import (
     read_timed_prompt,
     read_tokens,
     timed_conditioning,
-    weighed,
 )
-from graphflow.models.textual_inversion import LearnedWords
+from graphflow.diffusion.prompts import prompt_tokens, weighed
+from graphflow.models.textual_inversion import LearnedWords, learned_words
 from graphflow.zoo.tokenizer import write_tokenizer
 
 LENGTH = 12
@@ -169,7 +169,13 @@ def taught(tokenizer: Any, request: pytest.FixtureRequest) -> Any:
 
 @pytest.mark.parametrize(
     "text",
-    ["a red-star ring", "a embedding:red-star ring", "a embedding:Red-Star.safetensors ring", "a <Red-Star> ring"],
+    [
+        "a red-star ring",
+        "a embedding:red-star ring",
+        "a embedding:Red-Star.safetensors ring",
+        "a <Red-Star> ring",
+        "a (embedding:red-star:1) ring",
+    ],
 )
 def test_a_learned_word_is_read_by_its_name(taught: Any, tokenizer: Any, text: str) -> None:
     encoded, spelled = (read(taught, tokenizer, prompt) for prompt in (text, "a red star ring"))
@@ -182,11 +188,25 @@ def test_learned_words_are_weighed_and_kept_apart_from_longer_ones(taught: Any, 
     torch.testing.assert_close(weighted, spelled)
     assert count_tokens(taught, tokenizer, literal_prompt("red-star")) == (2, 1)
     assert count_tokens(taught, tokenizer, literal_prompt("red-stars"))[0] > 2
+    assert count_tokens(taught, tokenizer, literal_prompt("infra-<ruby>-red-star-red"))[0] > 7
+
+
+@pytest.mark.parametrize("text", ["embedding:<ruby>", "embedding:ruby", "embedding:ruby.", "<RUBY>", "(<ruby>:1.0)"])
+def test_a_word_in_angle_brackets_is_called_with_or_without_them(taught: Any, tokenizer: Any, text: str) -> None:
+    (prompt,) = parse_prompt(text)
+    (section,) = prompt_tokens(tokenizer, prompt, learned_words(taught))
+    assert section[0].ids == (-3,)
+
+
+@pytest.mark.parametrize("text", ["embedding: a plot", "an embedding", "a <tag>"])
+def test_the_word_embedding_alone_is_text(taught: Any, tokenizer: Any, text: str) -> None:
+    (section,) = prompt_tokens(tokenizer, literal_prompt(text), learned_words(taught))
+    assert [id for token in section for id in token.ids] == tokenizer(text, add_special_tokens=False).input_ids
 
 
 @pytest.mark.parametrize("text", ["a embedding:nowhere ring", "(embedding:nowhere:1.2)"])
 def test_an_embedding_that_is_not_loaded_is_named_with_those_that_are(taught: Any, tokenizer: Any, text: str) -> None:
-    with pytest.raises(ValueError, match=r'"nowhere".*it has: <ruby>, Red-Star.*load_embedding'):
+    with pytest.raises(ValueError, match=r'"nowhere".*it has: <ruby>, red-star.*load_embedding'):
         read(taught, tokenizer, text)
 
 
