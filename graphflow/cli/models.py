@@ -118,15 +118,20 @@ def pull_model(name: Name, kind: Kind = None) -> None:
 
 @models.command("inspect")
 def inspect_model(name: Name, kind: Kind = None, as_json: AsJson = False) -> None:
-    """Show a model's family, parts and sizes, from its headers alone."""
+    """Show a model's family, parts and sizes, or what a LoRA changes, from its headers alone."""
     from dataclasses import replace
 
     from graphflow.cli.house import open_app
     from graphflow.cli.output import json_line, line, size_text, table
     from graphflow.models.detect import detect
+    from graphflow.models.kinds import kind_of
 
     with open_app() as app:
-        found = detect(replace(app.catalog, allow_download=False).resolve(name, kind))
+        path = replace(app.catalog, allow_download=False).resolve(name, kind)
+    if kind_of(path) == "loras":
+        _show_lora(path, as_json=as_json)
+        return
+    found = detect(path)
     if as_json:
         json_line(model_json(found))
         return
@@ -148,6 +153,20 @@ def inspect_model(name: Name, kind: Kind = None, as_json: AsJson = False) -> Non
     )
     for assumed, value in found.assumed.items():
         line(f"{assumed} = {value} is assumed: the tensors cannot tell")
+
+
+def _show_lora(path: Path, *, as_json: bool) -> None:
+    from graphflow.cli.output import json_line, line
+    from graphflow.models.lora.adapter import read_lora
+
+    lora = read_lora(path)
+    counts = {part: len(lora.of_part(part)) for part in lora.parts}
+    if as_json:
+        json_line({"path": str(path), "kind": "loras", "layers": counts, "metadata": dict(lora.metadata)})
+        return
+    line(f"{path}\na LoRA; layers that it changes: {', '.join(f'{part} {count}' for part, count in counts.items())}")
+    for name, value in lora.metadata.items():
+        line(f"{name}: {value}")
 
 
 def model_json(found: ModelDescription) -> dict[str, Any]:

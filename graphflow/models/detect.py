@@ -11,6 +11,7 @@ from graphflow.errors import UnknownModelFormat
 from graphflow.models.description import ModelDescription
 from graphflow.models.detectors import controlnet, rrdbnet, spandrel, stable_diffusion
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
+from graphflow.models.lora.names import parse_key
 from graphflow.models.source import ModelSource, read_source
 
 Detector = Callable[[ModelSource], ModelDescription | None]
@@ -46,9 +47,13 @@ def detect(path: Path, config: Mapping[str, Mapping[str, Any]] | None = None) ->
         if (description := detector(source)) is not None:
             return description
     keys = source.keys
+    if keys and all(parse_key(key) is not None for key in keys):
+        raise UnknownModelFormat(
+            f"{path} is a LoRA, which changes a model and is none itself; put it on a model with the node load_lora"
+        )
     known = "; ".join(f"{family.name} ({family.title})" for family in FAMILIES)
     raise UnknownModelFormat(
         f"{path} fits no model family that graphflow knows. It holds {len(keys)} tensors"
         + (f", such as {', '.join(keys[:6])}" if keys else "")
-        + f". Known families: {known}. If it is a LoRA or another adapter, use the node that loads adapters. {spandrel.advice()}".rstrip()
+        + f". Known families: {known}. {spandrel.advice()}".rstrip()
     )

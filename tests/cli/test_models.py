@@ -55,6 +55,13 @@ def test_adding_a_lora_says_what_it_changes(graphflow: Callable[..., Any], home:
     assert not (home / "models" / "loras" / "half.safetensors").exists()
 
 
+def test_a_lora_is_shown_with_what_it_changes(graphflow: Callable[..., Any], home: Path) -> None:
+    write_safetensors(Path("style.safetensors"), {f"unet.conv_in.lora_{side}.weight": (4, 4) for side in "AB"})
+    assert "a LoRA; layers that it changes: unet 1" in graphflow("models", "inspect", "./style.safetensors").out
+    (shown,) = graphflow("models", "inspect", "./style.safetensors", "--json").events
+    assert (shown["kind"], shown["layers"]) == ("loras", {"unet": 1})
+
+
 def test_a_model_goes_where_its_kind_belongs_unless_told(graphflow: Callable[..., Any], home: Path) -> None:
     write_safetensors(Path("style.safetensors"), {f"unet.conv_in.lora_{side}.weight": (4, 4) for side in "AB"})
     assert graphflow("models", "add", "style.safetensors").lines == [

@@ -189,7 +189,7 @@ def test_an_unknown_prediction_type_is_an_error(original_file: Path) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ["lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"],
+        ["lora_unet_mid_block_attentions_0_proj_in.lora_down.weight", "something.else"],
         ["conditioner.embedders.0.transformer.w", "model.diffusion_model.input_blocks.0.0.weight"],
         ["something.else"],
         [],
@@ -202,6 +202,14 @@ def test_an_unknown_file_is_reported_with_some_of_its_keys(
     with pytest.raises(UnknownModelFormat, match="Known families: sd15") as caught:
         detect(path)
     assert all(name in str(caught.value) for name in names)
+
+
+def test_a_lora_is_told_from_a_model(
+    tmp_path: Path, write_header: Callable[[Path, dict[str, list[int]]], Path]
+) -> None:
+    names = [f"lora_unet_mid_block_attentions_0_proj_in.lora_{side}.weight" for side in ("down", "up")]
+    with pytest.raises(UnknownModelFormat, match=r"x\.safetensors is a LoRA.*load_lora"):
+        detect(write_header(tmp_path / "x.safetensors", {name: [2, 2] for name in names}))
 
 
 def test_a_folder_that_is_no_model_says_what_is_missing(tmp_path: Path) -> None:
