@@ -44,7 +44,10 @@ def colour_mask(pixels: Tensor, colour: str, *, tolerance: float, softness: floa
 
     `tolerance` and `softness` are distances in RGB, where 1 is as far as black from white. Raises ValueError for what is no colour.
     """
-    wanted = torch.tensor(colour_values(colour)[:3], dtype=pixels.dtype, device=pixels.device).view(1, 3, 1, 1)
+    *channels, alpha = colour_values(colour)
+    if alpha == 0:
+        raise ValueError("what is transparent has no colour to look for; take the channel alpha instead")
+    wanted = torch.tensor(channels, dtype=pixels.dtype, device=pixels.device).view(1, 3, 1, 1)
     distance = (pixels[:, :3] - wanted).square().sum(dim=1).sqrt() / sqrt(3)
     return _fall(distance - tolerance, softness)
 

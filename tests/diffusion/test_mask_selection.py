@@ -65,6 +65,8 @@ def test_a_tolerance_of_none_takes_the_colour_itself() -> None:
 def test_no_colour_is_named() -> None:
     with pytest.raises(ValueError, match='"reddish" is no colour'):
         colour_mask(torch.ones(1, 3, 1, 1), "reddish", tolerance=0.1)
+    with pytest.raises(ValueError, match="take the channel alpha instead"):
+        colour_mask(torch.ones(1, 4, 1, 1), "transparent", tolerance=0.1)
 
 
 def test_a_range_includes_its_ends_and_fades_beyond() -> None:
