@@ -10,7 +10,9 @@ from torch import Tensor
 
 from graphflow.diffusion import (
     SAMPLERS,
+    SCHEDULE_NAMES,
     CfgGuider,
+    ScheduleName,
     UNetDenoiser,
     draw_noise,
     encode_pictures,
@@ -20,6 +22,7 @@ from graphflow.diffusion import (
     resumed_latents,
     sample,
     sigma_table,
+    solvers,
     start_latents,
 )
 from graphflow.ports import Conditioning, NoiseSpec
@@ -33,6 +36,9 @@ BY_SCHEDULER = [name for name, sampler in SAMPLERS.items() if sampler.scheduler 
 
 ONE_STEP = ["euler", "euler_a", "ddim", "heun", "dpm_2", "dpm_2_a", "ddpm", "dpmpp_2s_a", "dpmpp_sde", "lcm"]
 """Samplers without memory from step to step."""
+
+TWINS = {"euler": "euler", "euler_a": "euler_ancestral", "dpmpp_2m": "dpmpp_2m", "dpmpp_2m_sde": "dpmpp_2m_sde"}
+"""Samplers of diffusers whose methods k-diffusion defines for any noise levels, and their functions."""
 
 CASES = [(*known, spacing) for known in KNOWN if known[0] in BY_SCHEDULER for spacing in ("leading", "linspace")]
 
@@ -79,6 +85,32 @@ def test_text_to_image_equals_a_plain_diffusers_pipeline(
     result = sample(guider, start, schedule, generator=torch.Generator().manual_seed(7))
 
     assert float((result - expected).norm() / expected.norm()) < 1e-5
+
+
+@pytest.mark.parametrize("kind", SCHEDULE_NAMES)
+@pytest.mark.parametrize("name", TWINS)
+def test_on_every_schedule_it_equals_the_method_of_k_diffusion(name: str, kind: ScheduleName, noise: Tensor) -> None:
+    """diffusers takes the steps of these samplers, and has few of the schedules; `solvers` has the methods that schedules don't matter to."""
+
+    def clean(noisy: Tensor, sigma: Tensor) -> Tensor:
+        level = sigma.reshape(-1, 1, 1, 1)
+        return torch.tanh(noisy / (1 + level**2).sqrt()) * 0.5
+
+    def model(latents: Tensor, timestep: Tensor) -> Tensor:
+        level = next(levels)
+        exploded = latents * (1 + level**2) ** 0.5
+        return (exploded - clean(exploded, torch.full((len(latents),), level))) / level
+
+    schedule = make_schedule(SD15, name, steps=8, kind=kind)
+    levels = iter(schedule.sigmas.tolist())
+    start = start_latents(torch.zeros_like(noise), noise, schedule)
+    ours = left_latents(sample(model, start, schedule, generator=torch.Generator().manual_seed(1)), schedule)
+
+    generator = torch.Generator().manual_seed(1)
+    scale = (1 + schedule.sigma(0) ** 2) ** 0.5 if schedule.sampler.scale == "preserving" else 1.0
+    draws = {"draw": lambda: draw_noise(noise.shape, generator)} if schedule.sampler.stochastic else {}
+    expected = getattr(solvers, TWINS[name])(clean, start * scale, schedule.sigmas, **draws)
+    assert float((ours - expected).norm() / expected.norm()) < 1e-4
 
 
 @pytest.mark.parametrize(
