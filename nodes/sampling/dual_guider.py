@@ -7,8 +7,10 @@ from graphflow import Conditioning, Denoiser, DualGuidance, Field, Guider, Node,
 
 @node("dual_guider")
 class DualGuider(Node):
-    """Follow two prompts, each as hard as you like: from the negative to a middle one, and from there to the whole one. Such as first a
-    style or an edited picture, then the text. Takes a third more time at each step than plain guidance."""
+    """Follow two prompts, each as hard as you like: first a part of the prompt, and from there the whole one.
+
+    Such as a style, and the thing in that style. Each step takes half again as long as with plain guidance.
+    """
 
     denoiser: Denoiser
     """The model that removes the noise."""

@@ -7,8 +7,10 @@ from graphflow import Conditioning, Denoiser, Field, Guider, Node, NodeContext, 
 
 @node("perpendicular_guider")
 class PerpendicularGuider(Node):
-    """Follow a prompt, away only from what the negative one does not share with it, so that a strong negative prompt does no harm to the
-    positive one. Takes a third more time at each step than plain guidance."""
+    """Follow a prompt, away only from what the negative one does not share with it.
+
+    A strong negative prompt then does no harm to the positive one. Each step takes half again as long as with plain guidance.
+    """
 
     denoiser: Denoiser
     """The model that removes the noise."""

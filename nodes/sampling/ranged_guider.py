@@ -8,8 +8,10 @@ from graphflow import Field, Guider, Node, NodeContext, Slider, node
 
 @node("ranged_guider")
 class RangedGuider(Node):
-    """Guide in a part of the schedule only. Guidance at the very start makes pictures alike, at the end it is wasted time: from 0.1 to 0.8
-    is as good, more varied and faster."""
+    """Guide in a part of the schedule only, such as the middle.
+
+    At the very start guidance makes pictures alike, at the end it is wasted time: a range is more varied and faster.
+    """
 
     guider: Guider
     """What guides in the range."""

@@ -18,8 +18,10 @@ from graphflow import (
 
 @node("perturbed_attention_guider")
 class PerturbedAttentionGuider(Node):
-    """Sharper shapes: away from what the model draws when its pixels don't look at one another (PAG). Works beside plain guidance, or
-    without it and without a negative prompt. Takes half again as much time at each step as plain guidance."""
+    """Draw sharper shapes: away from what the model draws when its pixels don't look at one another (PAG).
+
+    Works beside plain guidance, or without it and without a negative prompt. Each step takes half again as long as without.
+    """
 
     denoiser: Denoiser
     """The model that removes the noise."""
@@ -43,8 +45,10 @@ class PerturbedAttentionGuider(Node):
 
 @node("skip_layer_guider")
 class SkipLayerGuider(Node):
-    """Better anatomy and structure: away from what the model draws with some of its layers left out (SLG). Often ranged to the first part of
-    the schedule. Takes half again as much time at each step as plain guidance."""
+    """Draw better structure: away from what the model draws with some of its layers left out (SLG).
+
+    Often put in a range, early in the schedule. Each step takes half again as long as without.
+    """
 
     denoiser: Denoiser
     """The model that removes the noise."""
