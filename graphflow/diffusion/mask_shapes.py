@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from graphflow.diffusion.masks import Area, area_mask
-
-_FINE = 8
-"""Samples along one side of a pixel, for soft edges."""
 
 
 def rectangle_mask(area: Area, *, height: int, width: int) -> Tensor:
@@ -20,17 +16,14 @@ def rectangle_mask(area: Area, *, height: int, width: int) -> Tensor:
 def ellipse_mask(area: Area, *, height: int, width: int) -> Tensor:
     """1 inside the largest ellipse of an area, 0 outside, soft across its edge pixels: `[1, height, width]`, float32.
 
-    Raises ValueError as `area_mask` does.
+    A pixel's value is its distance from the edge, to first order (Taubin, Estimation of planar curves, 1991). Raises ValueError as
+    `area_mask` does.
     """
     left, top, right, bottom = area
     area_mask(area, height=1, width=1)
-    x = _samples(width, (left + right) / 2, (right - left) / 2)
-    y = _samples(height, (top + bottom) / 2, (bottom - top) / 2)
-    inside = (x.square()[None, :] + y.square()[:, None] <= 1).to(torch.float32)
-    return avg_pool2d(inside[None], _FINE)
-
-
-def _samples(size: int, centre: float, radius: float) -> Tensor:
-    """Distances of the samples along one side from the centre, in radii."""
-    places = (torch.arange(size * _FINE) + 0.5) / (size * _FINE)
-    return (places - centre) / radius
+    across, down = (right - left) * width / 2, (bottom - top) * height / 2
+    x = (torch.arange(width) + 0.5 - (left + right) * width / 2) / across
+    y = ((torch.arange(height) + 0.5 - (top + bottom) * height / 2) / down).unsqueeze(1)
+    beyond = x.square() + y.square() - 1
+    slope = 2 * ((x / across).square() + (y / down).square()).sqrt()
+    return (0.5 - beyond / slope.clamp_min(1e-6)).clamp(0, 1).unsqueeze(0)
