@@ -266,7 +266,7 @@ class App:
 
     def close(self) -> None:
         """Finish what runs, and write what waits to be written."""
-        for name in ("executor", "cache"):
+        for name in ("executor", "cache", "fingerprints"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

@@ -19,6 +19,9 @@ from graphflow.models.source import companions_of
 _SETTLED_NS = 100_000_000
 """A file changed less than this long ago could change again within one tick of the file system's clock: not remembered yet."""
 
+_WRITE_SECONDS = 1.0
+"""Between two writes of the table, which holds all files: a folder of thousands must not write it thousands of times."""
+
 _THREADED_BYTES = 4 * 2**20
 """From this size on, a file is read in pieces, and blake3 uses all cores."""
 _PIECE_BYTES = 16 * 2**20
@@ -36,6 +39,8 @@ class Fingerprints:
         self._table = table
         self._lock = threading.Lock()
         self._known: dict[str, list[Any]] | None = None  # path -> [size, mtime_ns, inode, digest], as JSON has it
+        self._unwritten: dict[str, list[Any]] = {}
+        self._written_at = -_WRITE_SECONDS
         self.files_read = 0
         """How many files were digested, not remembered."""
 
@@ -93,17 +98,31 @@ class Fingerprints:
 
     def _remember(self, key: str, entry: list[Any]) -> None:
         self._remembered()[key] = entry
+        self._unwritten[key] = entry
+        if time.monotonic() - self._written_at >= _WRITE_SECONDS:
+            self._write()
+
+    def close(self) -> None:
+        """Write down what is remembered and not written yet. Raises GraphflowError if the table cannot be written."""
+        with self._lock:
+            if self._unwritten:
+                self._write()
+
+    def _write(self) -> None:
+        """Add what is not written yet to the table, beside what other processes have added."""
         if self._table is None:
             return
+        self._written_at = time.monotonic()
         try:
             self._table.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self._table}.lock", timeout=5):
-                merged = {**_read_table(self._table), key: entry}
+                merged = {**_read_table(self._table), **self._unwritten}
                 temporary = self._table.with_name(f".{self._table.name}.{os.getpid()}.tmp")
                 temporary.write_text(json.dumps(merged, indent=0), encoding="utf-8")
                 temporary.replace(self._table)
+            self._unwritten.clear()
         except Timeout:
-            return  # another process keeps the table busy; this digest is remembered in memory
+            return  # another process keeps the table busy; it is tried again with the next file
         except OSError as error:
             raise GraphflowError(
                 f"{self._table} cannot be written: {error.strerror or error}; check GRAPHFLOW_HOME"

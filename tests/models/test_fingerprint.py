@@ -110,6 +110,7 @@ def test_two_writers_keep_each_others_entries(tmp_path: Path) -> None:
         fingerprints = Fingerprints(table)
         for path in paths[start::2]:
             fingerprints.of(path)
+        fingerprints.close()
 
     threads = [threading.Thread(target=digest_half, args=(start,)) for start in (0, 1)]
     for thread in threads:
@@ -117,6 +118,23 @@ def test_two_writers_keep_each_others_entries(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert set(json.loads(table.read_text())) == {str(path) for path in paths}
+
+
+def test_many_files_write_the_table_a_few_times(tmp_path: Path) -> None:
+    table = tmp_path / "home" / "fingerprints.json"
+    paths = [settled(tmp_path / f"f{number}", bytes([number])) for number in range(50)]
+    fingerprints = Fingerprints(table)
+    fingerprints.of(paths[0])
+    first = table.stat().st_mtime_ns
+    for path in paths[1:10]:
+        fingerprints.of(path)
+    assert table.stat().st_mtime_ns == first
+    for path in paths[10:]:
+        fingerprints.of(path)
+    fingerprints.close()
+    again = Fingerprints(table)
+    assert [again.of(path) for path in paths] == [fingerprints.of(path) for path in paths]
+    assert again.files_read == 0
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
