@@ -35,7 +35,9 @@ def _by_kornia(pixels: Tensor, low: float, high: float) -> Tensor:
     from kornia.filters import canny
 
     # One by one: sums over a batch round otherwise, and a rounding decides which of two equal pixels is the line.
-    return torch.cat([canny(picture, low_threshold=low, high_threshold=high)[1] for picture in pixels.chunk(len(pixels))])
+    return torch.cat(
+        [canny(picture, low_threshold=low, high_threshold=high)[1] for picture in pixels.chunk(len(pixels))]
+    )
 
 
 def _by_opencv(pixels: Tensor, low: float, high: float) -> Tensor:

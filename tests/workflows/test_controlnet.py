@@ -30,17 +30,17 @@ def star() -> NDArray[np.uint8]:
         return np.array(picture.convert("RGB"))
 
 
-@pytest.mark.parametrize("prompt", ["a red star on night", "a white star on sand", "a green star on gray"])
+@pytest.mark.parametrize("prompt", ["a red star on night", "a yellow star on night"])
 def test_another_colour_in_the_same_outline(run: Run, saved: Saved, star: NDArray[np.uint8], prompt: str) -> None:
     picture = saved(run("controlnet_canny", f"prompt={prompt}"))
     verdict = judge(picture, prompt)
     assert verdict.right, verdict
-    assert edge_overlap(star, picture, slack=1) > 0.5
+    assert edge_overlap(star, picture, slack=1) > 0.6
 
 
 def test_without_the_controlnet_the_outline_is_another(run: Run, saved: Saved, star: NDArray[np.uint8]) -> None:
     steered, free = (saved(run("controlnet_canny", f"strength={strength}", "seed=4")) for strength in (1, 0))
-    assert edge_overlap(star, steered, slack=1) > edge_overlap(star, free, slack=1) + 0.2
+    assert edge_overlap(star, steered, slack=1) > edge_overlap(star, free, slack=1) + 0.3
 
 
 def test_the_edges_are_an_output_too(run: Run, seen: Seen) -> None:
