@@ -29,6 +29,7 @@ WRITTEN_HERE = (
     "docs/nodes.md",
     "docs/images.md",
     "docs/inpainting.md",
+    "docs/speed.md",
 )
 
 
@@ -36,7 +37,9 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/run_workflows.md", "docs/images.md", "docs/inpainting.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/run_workflows.md", "docs/images.md", "docs/inpainting.md", "docs/speed.md"]
+)
 def test_every_command_works(
     page: str, workflows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
