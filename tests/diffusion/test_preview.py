@@ -16,6 +16,7 @@ from graphflow.diffusion import (
     preview_image,
     projection_of,
 )
+from graphflow.errors import ModelMismatch
 from graphflow.models.detect import detect
 from graphflow.paths import bundled
 from graphflow.ports import Denoiser
@@ -110,3 +111,9 @@ def test_a_red_circle_is_red_in_its_preview(vae: AutoencoderKL, denoiser: Denois
 def nearest(pixels: Tensor, palette: Tensor) -> Tensor:
     """Index of the nearest colour for each pixel of `[3, height, width]`."""
     return (pixels[None] - palette[:, :, None, None]).norm(dim=1).argmin(dim=0)
+
+
+@pytest.mark.parametrize("rows", [[[1, 2, 3]], [[1, 2]] * 5, [["red", 0, 0]] * 5, 7])
+def test_a_projection_of_another_form_is_refused(rows: object) -> None:
+    with pytest.raises(ModelMismatch, match="must be 5 rows of red, green and blue"):
+        detect(TINY_SD, {"preview": {"projection": rows}})
