@@ -15,12 +15,12 @@ from graphflow.models.source import (
     ADAPTER_STEM,
     CONFIG_FILE,
     PIPELINE_FILE,
+    UNUSED_COMPONENTS,
     pipeline_networks,
     weights_in,
 )
 
 _HUB_NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?(?::(?P<file>[\w./ -]+))?")
-_UNUSED_FOLDERS = ("safety_checker", "feature_extractor", "image_processor")
 _VARIANT = re.compile(r"\.(fp16|bf16)(?=[.-])|\.(non_ema)(?=[.-])")
 
 
@@ -49,7 +49,7 @@ def needed_files(files: Iterable[str], *, kind: str = "checkpoints") -> list[str
     variants (graphflow converts while loading, and fp16 cannot be made whole again); no weights of other frameworks, no safety
     checker. Of a pipeline, no checkpoint beside it that holds the same once more. For tokenizers no weights at all.
     """
-    paths = [path for path in sorted(files) if not path.startswith(".") and path.split("/")[0] not in _UNUSED_FOLDERS]
+    paths = [path for path in sorted(files) if not path.startswith(".") and path.split("/")[0] not in UNUSED_COMPONENTS]
     texts = [path for path in paths if path.endswith((".json", ".txt", ".model")) and ".index." not in path]
     if kind == "tokenizers":
         return [path for path in texts if "/" not in path]

@@ -17,6 +17,8 @@ METADATA_KEY = "graphflow.config"
 """Where a safetensors file's metadata may hold configurations by part, as JSON: what shapes cannot tell."""
 FOLDER_HINTS_FILE = "graphflow.json"
 """Where a diffusers folder may hold the same: what its other files don't say."""
+UNUSED_COMPONENTS = ("safety_checker", "feature_extractor", "image_processor", "depth_estimator")
+"""What pipelines bring along that is none of the networks of a diffusion model."""
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 ADAPTER_STEM = "adapter_model"
@@ -142,7 +144,7 @@ def _holds_tokenizer(folder: Path) -> bool:
 
 def pipeline_networks(index: Mapping[str, Any]) -> tuple[str, ...]:
     """Components that a `model_index.json` names, except those that graphflow never loads (safety checker and its like)."""
-    unused = {"safety_checker", "feature_extractor", "image_processor", "scheduler", "tokenizer"}
+    unused = {*UNUSED_COMPONENTS, "scheduler", "tokenizer"}
     return tuple(
         name
         for name, entry in index.items()

@@ -158,9 +158,21 @@ def test_inpainting_and_depth_unets_say_what_they_take_beside_the_latents(
 ) -> None:
     state = unet_of(family, in_channels=channels, device="meta").state_dict()
     shapes = {name: list(tensor.shape) for name, tensor in to_original({"unet": state}).items()}
+    shapes["depth_model.model.pretrained.model.cls_token"] = [1, 1, 1024]
     recipe = denoiser(write_header(tmp_path / "unet.safetensors", shapes))
     assert (recipe.family, recipe.latent_channels, recipe.concat_channels) == (family, 4, channels - 4)
     assert recipe.noise.prediction == "epsilon"
+
+
+def test_what_a_pipeline_brings_beside_its_networks_is_left_out(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "depth", "sd2", {**networks_of("sd2"), "unet": unet_of("sd2", in_channels=5)})
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {"depth_estimator": ["transformers", "DPTForDepthEstimation"], "image_encoder": [None, None]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    (folder / "depth_estimator").mkdir()
+    (folder / "depth_estimator" / "config.json").write_text('{"architectures": ["DPTForDepthEstimation"]}')
+    assert set(detect(folder).parts) == PARTS["sd2"]
+    assert denoiser(folder).concat_channels == 1
 
 
 @pytest.mark.parametrize("channels", [9, 5])
