@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from graphflow.ports.schedule import ScheduleName
+from graphflow.ports.schedule import ScheduleName as ScheduleName, Spacing as Spacing
 
 SamplerName = Literal[
     "euler",

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from PIL import Image as Pil
-from PIL import ImageColor, ImageDraw, ImageFont
+from PIL import Image as Pil, ImageColor, ImageDraw, ImageFont
 
 _MOST_LINES = 4
 

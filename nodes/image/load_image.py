@@ -36,8 +36,7 @@ class LoadImage(Node):
 
 def _read(path: Path, name: str) -> "Pil.Image":
     """The first frame, upright as the camera's note says."""
-    from PIL import Image as Pil
-    from PIL import ImageOps, UnidentifiedImageError
+    from PIL import Image as Pil, ImageOps, UnidentifiedImageError
 
     try:
         with Pil.open(path) as picture:

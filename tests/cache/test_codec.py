@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from graphflow.cache import CannotEncode, DecodeError, ModuleNotLoaded, decode, encode
 from graphflow.ports import (

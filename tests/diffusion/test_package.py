@@ -22,8 +22,8 @@ def test_importing_the_package_does_not_import_torch() -> None:
 def test_every_public_name_is_there() -> None:
     for name in graphflow.diffusion.__all__:
         assert getattr(graphflow.diffusion, name) is not None, name
-    assert dir(graphflow.diffusion) == sorted(graphflow.diffusion.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    assert set(dir(graphflow.diffusion)) == set(graphflow.diffusion.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
         graphflow.diffusion.nothing  # noqa: B018
 
 

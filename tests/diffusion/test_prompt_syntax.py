@@ -4,8 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from graphflow.diffusion.prompt_syntax import (
     DEEPEST,

@@ -21,8 +21,7 @@ from graphflow.models.fingerprint import Fingerprints
 from graphflow.models.store import ModelStore
 from graphflow.models.textual_inversion import LearnedWords, learned_words, read_embedding
 from graphflow.ports import TextEncoder, TextualInversionPatch
-from tests.models.tiny_families import WIDTH as XL_WIDTH
-from tests.models.tiny_families import networks_of, states_of, write_original
+from tests.models.tiny_families import WIDTH as XL_WIDTH, networks_of, states_of, write_original
 
 WIDTH = 96
 """Of tiny-sd's text encoder."""

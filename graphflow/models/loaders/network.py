@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from graphflow.errors import ModelError, ModelMismatch
 from graphflow.models.description import ModelDescription, PartDescription
-from graphflow.models.detectors import rrdbnet as upscalers
-from graphflow.models.detectors import spandrel as other_upscalers
+from graphflow.models.detectors import rrdbnet as upscalers, spandrel as other_upscalers
 from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.finite import broken_names, extremes
 from graphflow.models.headers import TensorHeader
