@@ -32,11 +32,14 @@ def canny_edges(pixels: Tensor, *, low: float, high: float, method: CannyMethod 
 
 
 def _by_kornia(pixels: Tensor, low: float, high: float) -> Tensor:
-    from kornia.filters import canny
+    import kornia
 
     # One by one: sums over a batch round otherwise, and a rounding decides which of two equal pixels is the line.
     return torch.cat(
-        [canny(picture, low_threshold=low, high_threshold=high)[1] for picture in pixels.chunk(len(pixels))]
+        [
+            kornia.filters.canny(picture, low_threshold=low, high_threshold=high)[1]
+            for picture in pixels.chunk(len(pixels))
+        ]
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import radians
 
+import kornia
 import torch
-from kornia.color import lab_to_rgb, rgb_to_grayscale, rgb_to_lab
-from kornia.enhance import adjust_hue
 from torch import Tensor
 
 
@@ -31,10 +30,10 @@ def adjusted(
         if contrast != 1:
             colours = ((colours - 0.5) * contrast + 0.5).clamp(0, 1)
         if saturation != 1:
-            grey = rgb_to_grayscale(colours)
+            grey = kornia.color.rgb_to_grayscale(colours)
             colours = grey + (colours - grey) * saturation
         if hue % 360:
-            colours = adjust_hue(colours.clamp(0, 1), radians(hue))
+            colours = kornia.enhance.adjust_hue(colours.clamp(0, 1), radians(hue))
         return colours if gamma == 1 else colours.clamp(0, 1) ** (1 / gamma)
 
     return _on_colours(pixels, change)
@@ -47,7 +46,7 @@ def inverted(pixels: Tensor) -> Tensor:
 
 def greyed(pixels: Tensor) -> Tensor:
     """Colours become grey of the same lightness (0.299 red, 0.587 green, 0.114 blue), still in three channels."""
-    return _on_colours(pixels, lambda colours: rgb_to_grayscale(colours).expand(-1, 3, -1, -1))
+    return _on_colours(pixels, lambda colours: kornia.color.rgb_to_grayscale(colours).expand(-1, 3, -1, -1))
 
 
 def matched_statistics(pixels: Tensor, reference: Tensor) -> Tensor:
@@ -55,13 +54,13 @@ def matched_statistics(pixels: Tensor, reference: Tensor) -> Tensor:
 
     `reference` holds one picture `[1, 3 or 4, height, width]` of any size, or one for each.
     """
-    target = rgb_to_lab(reference[:, :3])
+    target = kornia.color.rgb_to_lab(reference[:, :3])
     to_mean, to_spread = target.mean((2, 3), keepdim=True), target.std((2, 3), keepdim=True)
 
     def change(colours: Tensor) -> Tensor:
-        lab = rgb_to_lab(colours)
+        lab = kornia.color.rgb_to_lab(colours)
         mean, spread = lab.mean((2, 3), keepdim=True), lab.std((2, 3), keepdim=True)
-        return lab_to_rgb((lab - mean) / spread.clamp(min=1e-3) * to_spread + to_mean)
+        return kornia.color.lab_to_rgb((lab - mean) / spread.clamp(min=1e-3) * to_spread + to_mean)
 
     return _on_colours(pixels, change)
 

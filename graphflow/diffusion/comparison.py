@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log10
 
-from kornia.metrics import ssim
+import kornia
 from torch import Tensor
 
 from graphflow.diffusion.batches import same_batch
@@ -46,5 +46,5 @@ def difference(one: Tensor, other: Tensor) -> Difference:
         largest=float(absolute.max()),
         mean=float(absolute.mean()),
         psnr=min(-10 * log10(error), EQUAL_PSNR) if error > 0 else EQUAL_PSNR,
-        ssim=float(ssim(one, other, _WINDOW).mean()),
+        ssim=float(kornia.metrics.ssim(one, other, _WINDOW).mean()),
     )

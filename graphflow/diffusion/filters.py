@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from kornia.filters import box_blur, gaussian_blur2d
+import kornia
 from torch import Tensor
 
 from graphflow.diffusion.alpha import blending_pixels
@@ -19,7 +19,8 @@ def gaussian_blur(pixels: Tensor, radius: float) -> Tensor:
         return pixels
     size = 2 * ceil(_REACH * radius) + 1
     return blending_pixels(
-        pixels, lambda planes: gaussian_blur2d(planes, (size, size), (radius, radius), border_type="replicate")
+        pixels,
+        lambda planes: kornia.filters.gaussian_blur2d(planes, (size, size), (radius, radius), border_type="replicate"),
     )
 
 
@@ -28,7 +29,9 @@ def box_mean(pixels: Tensor, radius: int) -> Tensor:
     if radius <= 0:
         return pixels
     size = 2 * radius + 1
-    return blending_pixels(pixels, lambda planes: box_blur(planes, (size, size), border_type="replicate"))
+    return blending_pixels(
+        pixels, lambda planes: kornia.filters.box_blur(planes, (size, size), border_type="replicate")
+    )
 
 
 def sharpened(pixels: Tensor, *, radius: float, amount: float, threshold: float = 0.0) -> Tensor:

@@ -42,12 +42,12 @@ def blur_mask(mask: Tensor, pixels: int) -> Tensor:
     """
     if pixels < 1:
         return mask.clone()
-    from kornia.filters import gaussian_blur2d
+    import kornia
 
     height, width = mask.shape[-2:]
     framed = pad(mask.unsqueeze(1), (pixels, pixels, pixels, pixels), mode="replicate")
     side = 2 * pixels + 1
-    blurred: Tensor = gaussian_blur2d(framed, (side, side), (pixels / 3, pixels / 3))
+    blurred: Tensor = kornia.filters.gaussian_blur2d(framed, (side, side), (pixels / 3, pixels / 3))
     return blurred[:, 0, pixels : pixels + height, pixels : pixels + width].clamp(0, 1)
 
 

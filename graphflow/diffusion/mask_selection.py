@@ -22,9 +22,9 @@ def channel_mask(pixels: Tensor, channel: Channel = "brightness") -> Tensor:
     if channel == "alpha":
         return pixels[:, 3].clone() if pixels.shape[1] == 4 else torch.ones_like(pixels[:, 0])
     if channel == "brightness":
-        from kornia.color import rgb_to_grayscale
+        import kornia
 
-        grey: Tensor = rgb_to_grayscale(pixels[:, :3])
+        grey: Tensor = kornia.color.rgb_to_grayscale(pixels[:, :3])
         return grey[:, 0]
     return pixels[:, ("red", "green", "blue").index(channel)].clone()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import ceil, cos, radians, sin
 
+import kornia
 import torch
-from kornia.geometry.transform import get_rotation_matrix2d, warp_affine
 from torch import Tensor
 
 from graphflow.diffusion.alpha import colour_values, premultiplied, straight, with_alpha
@@ -38,13 +38,15 @@ def _turned(pixels: Tensor, degrees: float, *, across: int, down: int) -> Tensor
     """Premultiplied pictures turned into a frame of this size; nothing is seen outside them."""
     height, width = pixels.shape[-2:]
     middle = torch.tensor([[(width - 1) / 2, (height - 1) / 2]], dtype=torch.float64)
-    matrix = get_rotation_matrix2d(
+    matrix = kornia.geometry.get_rotation_matrix2d(
         middle, torch.tensor([-degrees], dtype=torch.float64), torch.ones(1, 2, dtype=torch.float64)
     )
     matrix[:, 0, 2] += (across - width) / 2
     matrix[:, 1, 2] += (down - height) / 2
     matrices = matrix.to(pixels).expand(len(pixels), -1, -1)
-    return warp_affine(pixels, matrices, (down, across), mode="bilinear", padding_mode="zeros").clamp(0, 1)
+    return kornia.geometry.warp_affine(pixels, matrices, (down, across), mode="bilinear", padding_mode="zeros").clamp(
+        0, 1
+    )
 
 
 def _size(width: int, height: int, degrees: float) -> tuple[int, int]:
