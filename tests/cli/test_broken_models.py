@@ -113,6 +113,26 @@ def test_a_lora_of_another_family_fails_at_its_own_node(graphflow: Callable[...,
     assert "Use a LoRA that was trained on a model of this family" in message
 
 
+def test_numbers_in_a_lora_that_are_none_fail_where_it_is_used(graphflow: Callable[..., Any], home: Path) -> None:
+    lora = home / "models" / "loras" / "sick.safetensors"
+    lora.parent.mkdir(parents=True)
+    shutil.copy(MODELS / "tiny-lora-heart.safetensors", lora)
+
+    def insert(nodes: dict[str, Any]) -> None:
+        links = {"denoiser": "checkpoint.denoiser", "text_encoder": "checkpoint.text_encoder"}
+        nodes["style"] = {"type": "core.load_lora@1", "values": {"file": "sick"}, "links": links}
+        nodes["sample"]["links"]["denoiser"] = "style.denoiser"
+        nodes["negative"]["links"]["text_encoder"] = nodes["positive"]["links"]["text_encoder"] = "style.text_encoder"
+
+    workflow = changed(Path("sick.json"), insert)
+    poison(lora)
+    message = failure(graphflow("run", workflow, *QUICK), "negative")
+    assert f"{lora} is damaged: " in message
+    assert "not finite (NaN or infinity)" in message
+    shutil.copy(MODELS / "tiny-lora-heart.safetensors", lora)
+    assert graphflow("run", workflow, *QUICK).code == 0
+
+
 def test_a_vae_of_another_family_fails_at_the_decoder(graphflow: Callable[..., Any], home: Path) -> None:
     def insert(nodes: dict[str, Any]) -> None:
         nodes["other"] = {"type": "core.load_vae@1", "values": {"file": "tiny-sd", "family": "sdxl"}}
