@@ -6,9 +6,18 @@ import torch
 from kornia.color import rgb_to_lab
 from torch import Tensor
 
-from graphflow.diffusion import adjusted, colour_values, filled, flattened, greyed, inverted, with_alpha, with_opacity
-from graphflow.diffusion import matched_histograms as histograms
-from graphflow.diffusion import matched_statistics as statistics
+from graphflow.diffusion import (
+    adjusted,
+    colour_values,
+    filled,
+    flattened,
+    greyed,
+    inverted,
+    matched_histograms as histograms,
+    matched_statistics as statistics,
+    with_alpha,
+    with_opacity,
+)
 
 
 def noise(seed: int, *, channels: int = 3, low: float = 0.0, high: float = 1.0) -> Tensor:

@@ -43,7 +43,9 @@ def run(app: App, file: str = "tiny_x2", **settings: Any) -> Any:
             "links": {"image": "picture.image", "upscaler": "upscaler.upscaler"},
         },
     }
-    text = json.dumps({"graphflow": 1, "outputs": {"image": "upscale.image", "scale": "upscaler.scale"}, "nodes": nodes})
+    text = json.dumps(
+        {"graphflow": 1, "outputs": {"image": "upscale.image", "scale": "upscaler.scale"}, "nodes": nodes}
+    )
     return app.run(app.prepare_document(parse_document(text, label="upscale.json")))
 
 
