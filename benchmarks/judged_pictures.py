@@ -87,19 +87,19 @@ def judge_resuming(folder: Path, cases: int) -> list[Figure]:
     for number in range(cases):
         Image.fromarray(random_scene(rng, objects=1).draw()).save(pictures / f"scene_{number:03}.png")
     home = folder / "batch_home"
-    first = saved_elements(pictures, home, stop_after=cases // 2)
-    second = saved_elements(pictures, home)
+    first = sampled_elements(pictures, home, stop_after=cases // 2)
+    second = sampled_elements(pictures, home)
     kept = [path for path in (home / "artifacts").rglob("*.png") if path.stem.startswith("scene_")]
     return [
-        Figure("batch_folder: made before it was killed", len(first), cases),
-        Figure("batch_folder: made when started again", len(second), cases, most=cases - len(first)),
-        Figure("batch_folder: made twice", len(set(first) & set(second)), cases, most=0),
+        Figure("batch_folder: sampled before it was killed", len(first), cases),
+        Figure("batch_folder: sampled when started again", len(second), cases, most=cases - len(first)),
+        Figure("batch_folder: sampled twice", len(set(first) & set(second)), cases, most=0),
         Figure("batch_folder: pictures in the end", len(kept), cases, least=cases, most=cases),
     ]
 
 
-def saved_elements(pictures: Path, home: Path, *, stop_after: int | None = None) -> list[int]:
-    """Numbers of the pictures that a run of its own process saved; it is killed after so many."""
+def sampled_elements(pictures: Path, home: Path, *, stop_after: int | None = None) -> list[int]:
+    """Numbers of the pictures that a run in a process of its own sampled; it is killed when it has saved so many."""
     command = [sys.executable, "-m", "graphflow", "run", str(WORKFLOWS / "batch_folder.json"), "--json"]
     process = subprocess.Popen(
         [*command, "--set", f"folder={pictures}"],
@@ -108,16 +108,20 @@ def saved_elements(pictures: Path, home: Path, *, stop_after: int | None = None)
         env={**os.environ, "GRAPHFLOW_HOME": str(home)},
     )
     assert process.stdout is not None
-    saved: list[int] = []
+    sampled: list[int] = []
+    saved = 0
     for line in process.stdout:
         event = json.loads(line)
-        if event["event"] == "node_finished" and event["node"] == "save":
-            saved.append(event["element"])
-            if len(saved) == stop_after:
-                process.kill()
-                break
+        if event["event"] != "node_finished":
+            continue
+        if event["node"] == "sample":
+            sampled.append(event["element"])
+        saved += event["node"] == "save"
+        if saved == stop_after:
+            process.kill()
+            break
     process.communicate()
-    return saved
+    return sampled
 
 
 def _line(figure: Figure) -> str:

@@ -1,6 +1,6 @@
 """Tiny models that were trained for real, the scenes they learned from, and the judge that looks at their pictures.
 
-Nothing here imports torch except the training script itself.
+Scenes, captions and judge do without torch.
 """
 
 from pathlib import Path

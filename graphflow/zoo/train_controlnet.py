@@ -41,6 +41,8 @@ EDGE_WEIGHT = 4.0
 """Extra weight of the cells of the latent that an edge runs through."""
 SIGMA_LIMIT, SIGMA_KNEE = 3.0, 0.3
 """The weight of a step is its noise in units of the signal, up to the limit, and falls faster below the knee: rims are decided between."""
+BOOST = 1.4
+"""Factor of the finished ControlNet's outputs: pictures keep edges best a little above the strength of the training."""
 ENCODE_BATCH = 32
 
 
@@ -147,9 +149,12 @@ def _loss(
 
 
 def export_controlnet(run: Path, target: Path) -> None:
-    """Write the averaged weights of a run as a diffusers folder in half precision."""
+    """Write the averaged weights of a run, their outputs boosted, as a diffusers folder in half precision."""
     network = load_controlnet(TinySd.load())
     network.load_state_dict(averaged_weights(run / "controlnet"))
+    for output in (*network.controlnet_down_blocks, network.controlnet_mid_block):
+        for values in output.parameters():
+            values.data *= BOOST
     network.to(dtype=torch.float16).save_pretrained(target)
     for path in target.glob("*.safetensors"):
         path.chmod(0o644)
