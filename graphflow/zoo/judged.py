@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from graphflow.zoo.judge import judge
 from graphflow.zoo.trials import (
     changed_outside,
     drawn_inside,
@@ -70,19 +71,24 @@ def judge_inpainting(draw: Draw, folder: Path, cases: int) -> list[Figure]:
 
 def judge_edges(draw: Draw, folder: Path, cases: int) -> list[Figure]:
     """`controlnet_canny` on scenes whose pictures are written to `folder`, with the ControlNet and without."""
-    overlaps: dict[float, list[tuple[float, float]]] = {1.0: [], 0.0: []}
+    overlaps: dict[float, list[tuple[float, float, bool]]] = {1.0: [], 0.0: []}
     for number, trial in enumerate(edge_trials(cases)):
         source = trial.scene.draw()
         path = _written(source, folder / f"edges_{number}.png")
         for strength, seen in overlaps.items():
             picture = draw("controlnet_canny", image=path, prompt=trial.prompt, seed=number, strength=strength)
-            seen.append((edge_overlap(source, picture), edge_overlap(source, picture, slack=1)))
-    (strict, near), (without, near_without) = (np.mean(seen, axis=0).tolist() for seen in overlaps.values())
+            obeyed = judge(picture, trial.prompt).bound
+            seen.append((edge_overlap(source, picture), edge_overlap(source, picture, slack=1), obeyed))
+    (strict, near, bound), (without, near_without, bound_without) = (
+        np.mean(seen, axis=0).tolist() for seen in overlaps.values()
+    )
     return [
         Figure("controlnet_canny: IoU of edges", strict, cases, least=0.5),
         Figure("controlnet_canny: the same without it", without, cases),
         Figure("controlnet_canny: IoU of edges 3 pixels wide", near, cases),
         Figure("controlnet_canny: the same without it", near_without, cases),
+        Figure("controlnet_canny: prompt's shapes and colours", bound, cases),
+        Figure("controlnet_canny: the same without it", bound_without, cases),
     ]
 
 
