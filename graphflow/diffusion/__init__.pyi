@@ -64,7 +64,7 @@ from .frame_guidance import (
     triangle_scales as triangle_scales,
 )
 from .generation import Sampled as Sampled, sample_latent as sample_latent
-from .guidance import CfgGuider as CfgGuider, Network as Network, cfg as cfg
+from .guidance import BatchConditioning as BatchConditioning, CfgGuider as CfgGuider, Network as Network, cfg as cfg
 from .guider_recipes import guider_of as guider_of, opened_guider as opened_guider, ranged as ranged
 from .guiders import (
     DualGuider as DualGuider,

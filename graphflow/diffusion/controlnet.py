@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from graphflow.diffusion.guidance import is_within, schedule_share
+from graphflow.diffusion.guidance import BatchConditioning, is_within, schedule_share
 from graphflow.diffusion.masks import latent_mask
 from graphflow.ports.conditioning import Conditioning
 from graphflow.ports.control import Control
@@ -43,20 +43,19 @@ class Steering:
         self,
         latents: Tensor,
         timestep: Tensor,
+        conditioning: BatchConditioning,
         *,
-        tokens: Tensor,
         added: Mapping[str, Tensor] | None,
-        controls: Sequence[tuple[Control, ...]],
     ) -> Residuals | None:
         """The sum of what all ControlNets say, in float32 on the latents' device; None where none applies now.
 
         `latents` are `[batch, channels, height, width]` without channels beside them, `added` is what the UNet gets as
-        `added_cond_kwargs`, `controls` has one tuple for each row. Raises ValueError for what does not fit together.
+        `added_cond_kwargs`. Raises ValueError for what does not fit together.
         """
         share = schedule_share(timestep, self.noise)
         total: list[Tensor] = []
-        for recipe, rows in _calls(controls, share):
-            said = self._said(recipe, rows, latents, timestep, tokens, added or {})
+        for recipe, rows in _calls(conditioning.controls, share):
+            said = self._said(recipe, rows, latents, timestep, conditioning.tokens, added or {})
             numbers = torch.tensor([number for number, _ in rows], device=latents.device)
             placed = [part.new_zeros(len(latents), *part.shape[1:]).index_copy_(0, numbers, part) for part in said]
             total = [before + now for before, now in zip(total, placed, strict=True)] if total else placed

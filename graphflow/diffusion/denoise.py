@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from graphflow.diffusion.text_sdxl import TIME_IDS
-from graphflow.ports.control import Control
 
 if TYPE_CHECKING:
     from graphflow.diffusion.controlnet import Residuals, Steering
+    from graphflow.diffusion.guidance import BatchConditioning
 
 CONCAT = "concat"
 """Extra conditioning: channels that stand beside the latents."""
@@ -32,30 +32,20 @@ class UNetDenoiser:
     unordered_tokens: ClassVar[bool] = True
     """Its cross-attention takes the tokens of a prompt in any order and number; see `guidance.predict`."""
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: Sequence[tuple[Control, ...]] = (),
-    ) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         """Prediction for `[batch, channels, height, width]`, on the latents' device.
 
         Extra tensors are taken where the network has a place for them: `concat` `[batch, more channels, height, width]` by
         inpainting and depth UNets, `time_ids` `[batch, sizes]` (with `pooled`) by Stable Diffusion XL, `vector` `[batch, width]`
-        by UNets that embed one. `controls` has one tuple for each row. Raises ValueError for anything else than the network was
-        made for.
+        by UNets that embed one. Raises ValueError for anything else than the network was made for.
         """
-        steered = latents
+        tokens, extra, steered = conditioning.tokens, conditioning.extra, latents
         if CONCAT in extra:
             latents, extra = _beside(latents, extra)
         self._check(latents, tokens, extra)
         weight = self.unet.conv_in.weight
-        added = self._sizes(pooled, extra, weight)
-        residuals = self._residuals(steered, timestep, tokens, added, controls)
+        added = self._sizes(conditioning.pooled, extra, weight)
+        residuals = self._residuals(steered, timestep, conditioning, added)
         layout = torch.channels_last if _is_channels_last(weight) else torch.contiguous_format
         answer: Tensor = self.unet(
             latents.to(weight.device, weight.dtype, memory_format=layout),
@@ -73,20 +63,19 @@ class UNetDenoiser:
         self,
         latents: Tensor,
         timestep: Tensor,
-        tokens: Tensor,
+        conditioning: BatchConditioning,
         added: dict[str, Tensor] | None,
-        controls: Sequence[tuple[Control, ...]],
     ) -> Residuals | None:
         """What ControlNets add. Raises ValueError if there are controls, but no ControlNet is open."""
-        if not any(controls):
+        if not any(conditioning.controls):
             return None
         if self.steering is None:
             raise ValueError(
                 "the prompts have ControlNets, which are not open; open the denoiser together with its prompts"
             )
-        return self.steering.residuals(latents, timestep, tokens=tokens, added=added, controls=controls)
+        return self.steering.residuals(latents, timestep, conditioning, added=added)
 
-    def _check(self, latents: Tensor, tokens: Tensor, extra: dict[str, Tensor]) -> None:
+    def _check(self, latents: Tensor, tokens: Tensor, extra: Mapping[str, Tensor]) -> None:
         config = self.unet.config
         if latents.shape[1] != config.in_channels:
             raise ValueError(
@@ -105,7 +94,7 @@ class UNetDenoiser:
                 f"this denoiser takes {' and '.join(taken) or 'no'} extra conditioning, but was given {', '.join(strange)}"
             )
 
-    def _vector(self, extra: dict[str, Tensor], weight: Tensor) -> Tensor | None:
+    def _vector(self, extra: Mapping[str, Tensor], weight: Tensor) -> Tensor | None:
         """The vector of a UNet that embeds one. Raises ValueError if it is missing or of another width."""
         config = self.unet.config
         if config.class_embed_type != "projection":
@@ -116,7 +105,7 @@ class UNetDenoiser:
             raise ValueError(f"this denoiser takes a vector {width} wide, but the conditioning has {given}")
         return vector.to(weight.device, weight.dtype)
 
-    def _sizes(self, pooled: Tensor | None, extra: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor] | None:
+    def _sizes(self, pooled: Tensor | None, extra: Mapping[str, Tensor], weight: Tensor) -> dict[str, Tensor] | None:
         """Pooled text and sizes for a UNet that takes them. Raises ValueError if they are missing, or too many or few."""
         config = self.unet.config
         if config.addition_embed_type != "text_time":
@@ -149,7 +138,7 @@ def _beside_hint(more: int) -> str:
     return f", {more} of them beside the latents (`{CONCAT}`), as {node} adds to a prompt"
 
 
-def _beside(latents: Tensor, extra: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def _beside(latents: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     """Latents with the channels that stand beside them, and the rest of the extra tensors. Raises ValueError for other sizes."""
     channels = extra[CONCAT]
     if channels.ndim != 4 or channels.shape[-2:] != latents.shape[-2:]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Protocol
 
@@ -21,23 +21,34 @@ _MOST_REPEATS = 4
 """How often the longest prompt of a batch may be repeated so that all have one length."""
 
 
+@dataclass(frozen=True, eq=False)
+class BatchConditioning:
+    """What a network is told beside latents and timestep, row by row of a batch."""
+
+    tokens: Tensor
+    """`[batch, tokens, width]`."""
+    pooled: Tensor | None = None
+    """`[batch, width]`, for families that use it."""
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+    """More tensors by name, `[batch, ...]`."""
+    controls: Sequence[tuple[Control, ...]] = ()
+    """What steers each row, with the pictures and masks of that row; empty where nothing steers any."""
+
+    def rows(self, rows: slice) -> BatchConditioning:
+        """The conditioning of some rows."""
+        return BatchConditioning(
+            self.tokens[rows],
+            None if self.pooled is None else self.pooled[rows],
+            {name: tensor[rows] for name, tensor in self.extra.items()},
+            self.controls[rows],
+        )
+
+
 class Network(Protocol):
     """A denoising network of any family, as guiders call it."""
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: Sequence[tuple[Control, ...]] = (),
-    ) -> Tensor:
-        """Prediction, float32, for latents `[batch, channels, height, width]` and conditioning of the same batch.
-
-        `controls` has one tuple for each row of the batch, with pictures and masks of that row; it is empty where nothing steers.
-        """
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
+        """Prediction, float32, for latents `[batch, channels, height, width]` and conditioning of the same batch."""
 
 
 def cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
@@ -120,16 +131,14 @@ def predict(network: Network, latents: Tensor, timestep: Tensor, entries: Sequen
     for group in _batches(entries, mixes_lengths=getattr(network, "unordered_tokens", False)):
         length = math.lcm(*(entry.tokens.shape[1] for entry in group))
         controls = [row for entry in group for row in _control_rows(entry, batch)]
-        stacked = network(
-            latents.repeat(len(group), 1, 1, 1),
-            timestep,
-            tokens=_stack((e.tokens.repeat(1, length // e.tokens.shape[1], 1) for e in group), batch),
-            pooled=None
-            if group[0].pooled is None
-            else _stack((e.pooled for e in group if e.pooled is not None), batch),
-            extra={name: _stack((entry.extra[name] for entry in group), batch) for name in group[0].extra},
-            controls=controls if any(controls) else (),
+        pooled = [entry.pooled for entry in group if entry.pooled is not None]
+        conditioning = BatchConditioning(
+            _stack((entry.tokens.repeat(1, length // entry.tokens.shape[1], 1) for entry in group), batch),
+            _stack(pooled, batch) if pooled else None,
+            {name: _stack((entry.extra[name] for entry in group), batch) for name in group[0].extra},
+            controls if any(controls) else (),
         )
+        stacked = network(latents.repeat(len(group), 1, 1, 1), timestep, conditioning)
         predictions += stacked.chunk(len(group))
     return predictions
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from graphflow.models.residency import is_out_of_memory
-from graphflow.ports.control import Control
 
 if TYPE_CHECKING:
-    from graphflow.diffusion.guidance import Network
+    from graphflow.diffusion.guidance import BatchConditioning, Network
 
 
 class HalvingNetwork:
@@ -25,27 +23,13 @@ class HalvingNetwork:
         self._network = network
         self._most: int | None = None
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: Sequence[tuple[Control, ...]] = (),
-    ) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         """The network's prediction. Raises what it raises for a single row."""
 
         def part(first: int, count: int) -> Tensor:
             rows = slice(first, first + count)
             return self._network(
-                latents[rows],
-                timestep if timestep.numel() == 1 else timestep[rows],
-                tokens=tokens[rows],
-                pooled=None if pooled is None else pooled[rows],
-                extra={name: tensor[rows] for name, tensor in extra.items()},
-                controls=controls[rows],
+                latents[rows], timestep if timestep.numel() == 1 else timestep[rows], conditioning.rows(rows)
             )
 
         batch = len(latents)

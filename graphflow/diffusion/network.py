@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,11 +11,10 @@ from torch import Tensor
 
 from graphflow.diffusion.controlnet import Steering
 from graphflow.diffusion.denoise import UNetDenoiser
-from graphflow.diffusion.guidance import Network, schedule_share
+from graphflow.diffusion.guidance import BatchConditioning, Network, schedule_share
 from graphflow.diffusion.halving import HalvingNetwork
 from graphflow.errors import ModelMismatch
 from graphflow.ports.conditioning import Conditioning
-from graphflow.ports.control import Control
 from graphflow.ports.model import ControlNet, Denoiser, Patch
 
 if TYPE_CHECKING:
@@ -105,17 +104,8 @@ class OpenedNetwork:
     unordered_tokens: ClassVar[bool] = True
     """Its cross-attention takes the tokens of a prompt in any order and number; see `guidance.predict`."""
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: Sequence[tuple[Control, ...]] = (),
-    ) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         """The network's prediction with the patches of this timestep."""
         if self.switch is not None:
             self.switch.to(schedule_share(timestep, self.denoiser.noise))
-        return self.network(latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls)
+        return self.network(latents, timestep, conditioning)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from graphflow.diffusion.guidance import Network
-from graphflow.ports.control import Control
+from graphflow.diffusion.guidance import BatchConditioning, Network
 
 
 class IdentityAttention:
@@ -64,20 +63,11 @@ class WeakenedNetwork(ABC):
                 f"{', '.join(sorted({_place(name) for name in there})) or 'no layer'}"
             )
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: Sequence[tuple[Control, ...]] = (),
-    ) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         """The weakened prediction, float32, of the latents' shape."""
         chosen = [module for name, module in self.candidates().items() if name.startswith(self.layers)]
         with self.weakened(chosen):
-            return self.network(latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls)
+            return self.network(latents, timestep, conditioning)
 
     @abstractmethod
     def candidates(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from graphflow.diffusion import (
     with_strength,
     zeroed,
 )
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.ports import Conditioning, ConditioningEntry, Control, ControlNet, Mask, NoiseSpec
 from tests.diffusion.conftest import WIDTH
 
@@ -105,7 +106,7 @@ def test_an_average_with_a_longer_prompt_is_each_of_them_at_the_ends(unet: Any, 
         (between,) = averaged(short, long, share).entries
         assert between.tokens.shape[1] == 12
         answers = [
-            UNetDenoiser(unet)(noise, torch.tensor(500), tokens=tokens.expand(2, -1, -1), pooled=None, extra={})
+            UNetDenoiser(unet)(noise, torch.tensor(500), BatchConditioning(tokens.expand(2, -1, -1)))
             for tokens in (between.tokens, expected.entries[0].tokens)
         ]
         torch.testing.assert_close(*answers, rtol=1e-4, atol=1e-5)

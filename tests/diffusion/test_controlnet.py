@@ -28,7 +28,7 @@ from graphflow.diffusion import (
     steered,
 )
 from graphflow.diffusion.controlnet import fitted
-from graphflow.diffusion.guidance import predict
+from graphflow.diffusion.guidance import BatchConditioning, predict
 from graphflow.errors import ModelMismatch
 from graphflow.ports import Conditioning, ConditioningEntry, Control, ControlNet, Denoiser, LoraPatch, Mask, NoiseSpec
 from graphflow.testing import FakeModels
@@ -189,7 +189,7 @@ def test_what_several_controls_say_adds_up(
     tokens = prompts[0].entries[0].tokens.expand(2, -1, -1)
 
     def said(*controls: Control) -> list[Tensor]:
-        found = steering.residuals(noise, NOON, tokens=tokens, added=None, controls=[controls, controls])
+        found = steering.residuals(noise, NOON, BatchConditioning(tokens, controls=[controls, controls]), added=None)
         assert found is not None
         return [*found.down, found.middle]
 
@@ -244,7 +244,7 @@ def test_a_mask_says_where_a_controlnet_steers(
 
     def said(mask: Mask | None) -> list[Tensor]:
         controls = [(Control(EDGES, picture, mask=mask),)]
-        found = steering.residuals(noise[:1], NOON, tokens=tokens, added=None, controls=controls)
+        found = steering.residuals(noise[:1], NOON, BatchConditioning(tokens, controls=controls), added=None)
         assert found is not None
         return [*found.down, found.middle]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from graphflow.diffusion import CfgGuider, Network, UNetDenoiser, cfg
-from graphflow.diffusion.guidance import predict, schedule_share
+from graphflow.diffusion.guidance import BatchConditioning, predict, schedule_share
 from graphflow.ports import Conditioning, ConditioningEntry, Mask, NoiseSpec
 
 SD15 = NoiseSpec()
@@ -22,19 +22,10 @@ class Echo:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: object = (),
-    ) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         self.batches.append(len(latents))
-        assert len(tokens) == len(latents)
-        return tokens.mean(dim=(1, 2)).reshape(-1, 1, 1, 1).expand_as(latents)
+        assert len(conditioning.tokens) == len(latents)
+        return conditioning.tokens.mean(dim=(1, 2)).reshape(-1, 1, 1, 1).expand_as(latents)
 
 
 class Counted:
@@ -46,9 +37,9 @@ class Counted:
         self.network = network
         self.batches: list[int] = []
 
-    def __call__(self, latents: Tensor, timestep: Tensor, **inputs: Any) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         self.batches.append(len(latents))
-        return self.network(latents, timestep, **inputs)
+        return self.network(latents, timestep, conditioning)
 
 
 def saying(value: float, *, tokens: int = 3, **options: Any) -> ConditioningEntry:
@@ -179,16 +170,16 @@ def test_conditioning_of_another_batch_is_refused() -> None:
 def test_networks_refuse_what_they_were_not_made_for(unet: Any, prompts: Prompts, noise: Tensor) -> None:
     network, tokens = UNetDenoiser(unet), prompts[0].entries[0].tokens.expand(2, -1, -1)
     with pytest.raises(ValueError, match="latents of 3 channels do not fit a denoiser that takes 4"):
-        network(noise[:, :3], NOON, tokens=tokens, pooled=None, extra={})
+        network(noise[:, :3], NOON, BatchConditioning(tokens))
     with pytest.raises(ValueError, match="conditioning 4 wide does not fit a denoiser that takes 8"):
-        network(noise, NOON, tokens=tokens[..., :4], pooled=None, extra={})
+        network(noise, NOON, BatchConditioning(tokens[..., :4]))
     with pytest.raises(ValueError, match="no extra conditioning, but was given sizes"):
-        network(noise, NOON, tokens=tokens, pooled=None, extra={"sizes": noise})
+        network(noise, NOON, BatchConditioning(tokens, extra={"sizes": noise}))
 
 
 def test_latents_of_any_size_are_taken(unet: Any, prompts: Prompts) -> None:
     latents = torch.zeros(1, 4, 1, 5)
-    answer = UNetDenoiser(unet)(latents, NOON, tokens=prompts[0].entries[0].tokens, pooled=None, extra={})
+    answer = UNetDenoiser(unet)(latents, NOON, BatchConditioning(prompts[0].entries[0].tokens))
     assert answer.shape == latents.shape
 
 
@@ -199,10 +190,10 @@ def test_a_network_runs_in_its_own_precision_and_layout(unet: Any, prompts: Prom
     seen: list[Tensor] = []
     half.conv_in.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     tokens = prompts[0].entries[0].tokens.expand(2, -1, -1)
-    answer = UNetDenoiser(half)(noise, NOON, tokens=tokens, pooled=None, extra={})
+    answer = UNetDenoiser(half)(noise, NOON, BatchConditioning(tokens))
     assert seen[0].dtype == torch.bfloat16
     assert seen[0].is_contiguous(memory_format=torch.channels_last)
     assert answer.dtype == torch.float32
     assert answer.is_contiguous()
-    expected = UNetDenoiser(unet)(noise, NOON, tokens=tokens, pooled=None, extra={})
+    expected = UNetDenoiser(unet)(noise, NOON, BatchConditioning(tokens))
     assert float((answer - expected).norm() / expected.norm()) < 0.05

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from graphflow.diffusion import CfgGuider, UNetDenoiser
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.diffusion.guiders import (
     DualGuider,
     PerpendicularGuider,
@@ -40,18 +41,9 @@ class Shouting:
         self.loudness = loudness
         self.batches: list[int] = []
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: object = (),
-    ) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         self.batches.append(len(latents))
-        return latents * tokens.mean(dim=(1, 2)).reshape(-1, 1, 1, 1) * self.loudness
+        return latents * conditioning.tokens.mean(dim=(1, 2)).reshape(-1, 1, 1, 1) * self.loudness
 
 
 @pytest.fixture
@@ -135,13 +127,13 @@ def test_a_range_up_to_one_has_the_very_end() -> None:
 
 def test_attention_is_switched_off_for_the_weakened_calls_only(unet: Any, prompts: Any) -> None:
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    options = {"tokens": prompts[0].entries[0].tokens, "pooled": None, "extra": {}}
+    conditioning = BatchConditioning(prompts[0].entries[0].tokens)
     whole = UNetDenoiser(unet)
     processors = {name: module.processor for name, module in unet.named_modules() if hasattr(module, "processor")}
-    before = whole(latents, NOON, **options)
-    weak = PerturbedAttention(whole, ("mid_block", "down_blocks.0"))(latents, NOON, **options)
+    before = whole(latents, NOON, conditioning)
+    weak = PerturbedAttention(whole, ("mid_block", "down_blocks.0"))(latents, NOON, conditioning)
     assert float((weak - before).abs().max()) > 1e-5
-    assert torch.equal(whole(latents, NOON, **options), before)
+    assert torch.equal(whole(latents, NOON, conditioning), before)
     assert {
         name: module.processor for name, module in unet.named_modules() if hasattr(module, "processor")
     } == processors
@@ -150,9 +142,7 @@ def test_attention_is_switched_off_for_the_weakened_calls_only(unet: Any, prompt
 def test_attention_comes_back_after_a_failed_call(unet: Any) -> None:
     before = unet.mid_block.attentions[0].transformer_blocks[0].attn1.processor
     with pytest.raises(ValueError, match="do not fit a denoiser"):
-        PerturbedAttention(UNetDenoiser(unet))(
-            torch.zeros(1, 3, 8, 8), NOON, tokens=torch.zeros(1, 1, 8), pooled=None, extra={}
-        )
+        PerturbedAttention(UNetDenoiser(unet))(torch.zeros(1, 3, 8, 8), NOON, BatchConditioning(torch.zeros(1, 1, 8)))
     assert unet.mid_block.attentions[0].transformer_blocks[0].attn1.processor is before
 
 

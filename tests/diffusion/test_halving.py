@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from graphflow.diffusion import CfgGuider, UNetDenoiser
-from graphflow.diffusion.guidance import Network, predict
+from graphflow.diffusion.guidance import BatchConditioning, Network, predict
 from graphflow.diffusion.halving import HalvingNetwork
 from graphflow.ports import Conditioning, Control, ControlNet, NoiseSpec
 
@@ -22,11 +21,11 @@ class Cramped:
         self.network, self.room, self.error = network, room, error
         self.asked: list[int] = []
 
-    def __call__(self, latents: Tensor, timestep: Tensor, **inputs: Any) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         self.asked.append(len(latents))
         if len(latents) > self.room:
             raise self.error("CUDA out of memory. Tried to allocate 20.00 GiB")
-        return self.network(latents, timestep, **inputs)
+        return self.network(latents, timestep, conditioning)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
@@ -48,18 +47,11 @@ def test_each_part_gets_its_own_rows_of_everything() -> None:
     network = ControlNet("edges", "0", "sd15", "controlnet")
     seen: list[tuple[Any, ...]] = []
 
-    def recording(
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: Sequence[tuple[Control, ...]] = (),
-    ) -> Tensor:
+    def recording(latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
+        tokens, pooled, sizes = conditioning.tokens, conditioning.pooled, conditioning.extra["time_ids"]
         assert pooled is not None
-        rows = tuple(tensor[:, 0].int().tolist() for tensor in (tokens[..., 0], pooled, extra["time_ids"]))
-        seen.append((latents[:, 0, 0, 0].int().tolist(), *rows, [len(row) for row in controls]))
+        told = tuple(tensor[:, 0].int().tolist() for tensor in (tokens[..., 0], pooled, sizes))
+        seen.append((latents[:, 0, 0, 0].int().tolist(), *told, [len(row) for row in conditioning.controls]))
         return latents
 
     rows = torch.arange(4.0)
@@ -67,10 +59,12 @@ def test_each_part_gets_its_own_rows_of_everything() -> None:
     result = HalvingNetwork(Cramped(recording, room=2))(
         rows.reshape(4, 1, 1, 1),
         NOON,
-        tokens=rows.reshape(4, 1, 1),
-        pooled=rows[:, None],
-        extra={"time_ids": rows[:, None]},
-        controls=[(), (control,), (), (control, control)],
+        BatchConditioning(
+            rows.reshape(4, 1, 1),
+            rows[:, None],
+            {"time_ids": rows[:, None]},
+            [(), (control,), (), (control, control)],
+        ),
     )
     assert result.flatten().tolist() == [0, 1, 2, 3]
     assert seen == [(*[[0, 1]] * 4, [0, 1]), (*[[2, 3]] * 4, [0, 2])]

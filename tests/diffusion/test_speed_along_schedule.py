@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from graphflow import Denoiser, Patch
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.diffusion.network import opened_network
 from graphflow.models.catalog import ModelCatalog
 from graphflow.models.fingerprint import Fingerprints
@@ -49,7 +50,7 @@ def predictions(store: ModelStore, denoiser: Denoiser) -> list[Tensor]:
     latents, tokens = torch.randn(1, 4, 16, 16, generator=noise), torch.randn(1, 40, 96, generator=noise)
     with opened_network(store, denoiser) as network, torch.no_grad():
         return [
-            network(latents, torch.tensor(timestep), tokens=tokens, pooled=None, extra={})
+            network(latents, torch.tensor(timestep), BatchConditioning(tokens))
             for timestep in (900.0, 899.99, 300.0, 299.99)
         ]
 

@@ -12,6 +12,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DC
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from graphflow.diffusion import CfgGuider, UNetDenoiser, draw_noise, make_schedule, sample, start_latents
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.diffusion.text import EncodedTokens
 from graphflow.diffusion.text_sdxl import (
     PictureSizes,
@@ -176,7 +177,7 @@ def test_the_refiner_takes_a_score_in_place_of_the_size(encoders: tuple[Any, Any
         expected = refiner(
             latents, time, entry.tokens, added_cond_kwargs={"text_embeds": entry.pooled, "time_ids": ids}
         ).sample
-        answer = UNetDenoiser(refiner)(latents, time, tokens=entry.tokens, pooled=entry.pooled, extra=entry.extra)
+        answer = UNetDenoiser(refiner)(latents, time, BatchConditioning(entry.tokens, entry.pooled, entry.extra))
     torch.testing.assert_close(answer, expected)
 
 
@@ -204,7 +205,7 @@ def conditioned(width: int = 2 * WIDTH, sizes: int = 6) -> dict[str, Any]:
 )
 def test_conditioning_of_another_family_is_refused_in_words(unet: Any, change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        UNetDenoiser(unet)(torch.zeros(1, 4, 8, 8), torch.tensor(1), **{**conditioned(), **change})
+        UNetDenoiser(unet)(torch.zeros(1, 4, 8, 8), torch.tensor(1), BatchConditioning(**{**conditioned(), **change}))
 
 
 def test_sizes_keep_all_their_digits_in_half_precision(unet: Any) -> None:
@@ -215,7 +216,7 @@ def test_sizes_keep_all_their_digits_in_half_precision(unet: Any) -> None:
     half.add_time_proj.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     ids = PictureSizes(1023, 1017).base_ids()
     inputs = {**conditioned(), "extra": {"time_ids": ids}}
-    UNetDenoiser(half)(torch.zeros(1, 4, 8, 8), torch.tensor(1), **inputs)
+    UNetDenoiser(half)(torch.zeros(1, 4, 8, 8), torch.tensor(1), BatchConditioning(**inputs))
     assert seen[0].tolist() == ids.flatten().tolist()
 
 
@@ -265,11 +266,11 @@ def test_channels_beside_the_latents_go_into_inpainting_and_depth_unets(tmp_path
     network, time = UNetDenoiser(wide), torch.tensor(7)
     with torch.no_grad():
         expected = wide(torch.cat([latents, beside], dim=1), time, tokens).sample
-    torch.testing.assert_close(network(latents, time, tokens=tokens, pooled=None, extra={"concat": beside}), expected)
+    torch.testing.assert_close(network(latents, time, BatchConditioning(tokens, extra={"concat": beside})), expected)
     with pytest.raises(ValueError, match="5 of them beside the latents"):
-        network(latents, time, tokens=tokens, pooled=None, extra={})
+        network(latents, time, BatchConditioning(tokens))
     with pytest.raises(ValueError, match="their sides must be the same"):
-        network(latents, time, tokens=tokens, pooled=None, extra={"concat": beside[..., :4]})
+        network(latents, time, BatchConditioning(tokens, extra={"concat": beside[..., :4]}))
 
 
 def test_prompts_without_sizes_get_the_pictures_own() -> None:

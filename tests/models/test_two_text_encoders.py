@@ -8,6 +8,7 @@ import torch
 
 from graphflow.cache import decode, encode
 from graphflow.diffusion import UNetDenoiser
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.diffusion.text_sdxl import PictureSizes, join_encoders, read_prompt, sdxl_conditioning
 from graphflow.models.store import ModelStore
 from graphflow.ports import Denoiser, TextEncoder
@@ -35,7 +36,7 @@ def test_a_prompt_goes_through_both_encoders_and_the_denoiser(store: ModelStore)
     with store.use(denoiser) as unet, torch.no_grad():
         assert unet.config.addition_time_embed_dim == SIZE_WIDTH
         answer = UNetDenoiser(unet)(
-            torch.zeros(1, 4, 8, 8), torch.tensor(500), tokens=entry.tokens, pooled=entry.pooled, extra=entry.extra
+            torch.zeros(1, 4, 8, 8), torch.tensor(500), BatchConditioning(entry.tokens, entry.pooled, entry.extra)
         )
     assert bool(answer.isfinite().all())
 

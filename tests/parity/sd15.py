@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,12 +29,12 @@ from graphflow.diffusion import (
     start_latents,
     to_model_range,
 )
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.models.description import ModelDescription
 from graphflow.models.detect import detect
 from graphflow.models.loaders import load_part
 from graphflow.models.loaders.stable_diffusion import to_original
 from graphflow.ports import Conditioning, ConditioningEntry, NoiseSpec
-from graphflow.ports.control import Control
 from tests.parity.cases import Case, Comparison
 
 PARTS = ("unet", "vae", "text_encoder")
@@ -110,18 +109,9 @@ class Recording:
     latents: Tensor = field(default_factory=lambda: torch.empty(0))
     predictions: Tensor = field(default_factory=lambda: torch.empty(0))
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        *,
-        tokens: Tensor,
-        pooled: Tensor | None,
-        extra: dict[str, Tensor],
-        controls: Sequence[tuple[Control, ...]] = (),
-    ) -> Tensor:
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
         self.latents = latents
-        self.predictions = self.network(latents, timestep, tokens=tokens, pooled=pooled, extra=extra, controls=controls)
+        self.predictions = self.network(latents, timestep, conditioning)
         return self.predictions
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graphflow.diffusion import Network, Residuals, Steering, UNetDenoiser, canny_edges
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.models.detect import detect
 from graphflow.ports import Conditioning, Control, ControlNet
 from tests.parity.cases import Case, Comparison
@@ -75,8 +75,9 @@ class Windowed:
     active: list[bool]
     calls: int = 0
 
-    def __call__(self, *given: Tensor, controls: Sequence[tuple[Control, ...]], **named: Any) -> Tensor:
-        answer = self.network(*given, **named, controls=controls if self.active[self.calls] else ())
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: BatchConditioning) -> Tensor:
+        steered = conditioning if self.active[self.calls] else replace(conditioning, controls=())
+        answer = self.network(latents, timestep, steered)
         self.calls += 1
         return answer
 

@@ -12,6 +12,7 @@ from graphflow.diffusion.conditioner import Embedded, join_embedded, keep_sample
 from graphflow.diffusion.denoise import VECTOR, UNetDenoiser
 from graphflow.diffusion.embeddings import sinusoid
 from graphflow.diffusion.frame_vectors import camera_angles, camera_vectors, motion_vectors
+from graphflow.diffusion.guidance import BatchConditioning
 from graphflow.diffusion.text import EncodedTokens
 from graphflow.diffusion.text_sdxl import TIME_IDS, join_encoders, sdxl_conditioning, sdxl_vector, without_text
 from graphflow.models import keymap
@@ -52,7 +53,7 @@ def unet_sdxl(case: Case, comparison: Comparison) -> None:
 def _call(denoiser: UNetDenoiser, case: Case, timesteps: Tensor) -> Tensor:
     inputs = case.inputs
     with torch.no_grad():
-        return denoiser(inputs["x"], timesteps, tokens=inputs["context"], pooled=None, extra={VECTOR: inputs["y"]})
+        return denoiser(inputs["x"], timesteps, BatchConditioning(inputs["context"], extra={VECTOR: inputs["y"]}))
 
 
 def _keep(seen: dict[str, Tensor], name: str) -> Any:
