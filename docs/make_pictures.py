@@ -16,6 +16,12 @@ INPUT = "red_circle_on_sand.png"
 """The picture that image_to_image.json begins with; text_to_image.json makes it."""
 
 
+WORKFLOWS = (
+    *("text_to_image", "image_to_image", "prompt_grid", "xy_compare", "subgraph"),
+    *("controlnet_canny", "inpaint", "outpaint", "lora", "area_prompts"),
+)
+
+
 def make_pictures() -> list[Path]:
     """Run every example with its own values and copy what it saved; gives the copies."""
     workflows = bundled("workflows")
@@ -23,7 +29,7 @@ def make_pictures() -> list[Path]:
     made = []
     with tempfile.TemporaryDirectory() as home:
         app = build_app(Settings(home=Path(home)))
-        for name in ("text_to_image", "image_to_image", "prompt_grid", "xy_compare", "subgraph"):
+        for name in WORKFLOWS:
             report = app.run(app.prepare(workflows / f"{name}.json"))
             if report.status != "succeeded":
                 raise SystemExit(f"{name}.json: {report.message or report.failures}")

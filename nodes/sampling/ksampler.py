@@ -13,8 +13,10 @@ from graphflow import (
     NodeContext,
     Noise,
     NoiseSchedule,
+    SavedNodeEdit,
     Seed,
     Slider,
+    migration,
     node,
 )
 from graphflow.diffusion import SamplerName, ScheduleName, Spacing
@@ -22,7 +24,7 @@ from graphflow.diffusion import SamplerName, ScheduleName, Spacing
 from ._progress import reports
 
 
-@node("ksampler")
+@node("ksampler", version=2)
 class KSampler(Node):
     """Turn noise into a latent by running a sampler along a noise schedule, or change a latent that has a picture already."""
 
@@ -75,3 +77,7 @@ class KSampler(Node):
             generator=ctx.generator,
             on_step=reports(ctx, self.denoiser),
         ).latent
+
+    @migration(from_version=1)
+    def _(saved: SavedNodeEdit) -> None:
+        """Nothing saved changes: in version 1 a gray spot of a noise mask was blended, now it changes as far as that strength."""

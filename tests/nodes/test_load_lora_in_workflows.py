@@ -76,7 +76,7 @@ def run(app: App) -> Run:
             "links": {"text_encoder": f"{model}.text_encoder"},
         }
         nodes["sample"] = {
-            "type": "core.ksampler@1",
+            "type": "core.ksampler@2",
             "values": {"steps": 2, "guidance": 1.0, "seed": 3},
             "links": {"denoiser": f"{model}.denoiser", "positive": "prompt.conditioning", "latent": "empty.latent"},
         }

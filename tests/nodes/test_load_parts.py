@@ -96,7 +96,7 @@ def run(app: App) -> Callable[..., RunReport]:
                 "links": {"text_encoder": "text.text_encoder"},
             },
             "sample": {
-                "type": "core.ksampler@1",
+                "type": "core.ksampler@2",
                 "values": {"steps": 2, "guidance": 1.0},
                 "links": {
                     "denoiser": "unet.denoiser",
