@@ -84,7 +84,7 @@ def test_a_nodes_own_fingerprint_joins_its_key(engine: Any, monkeypatch: pytest.
     assert engine.run(linked).ran == ["s"]
 
 
-@pytest.mark.parametrize("change", [{"precision": "fp32"}, {"attention": "math"}])
+@pytest.mark.parametrize("change", [{"precision": "fp32"}, {"attention": "xformers"}])
 def test_what_changes_bits_is_in_the_key(engine: Any, change: dict[str, str]) -> None:
     graph = engine.graph({"a": ("add", {"a": 1})}, outputs={"x": "a.int"})
     engine.run(graph)
