@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from graphflow.errors import ModelError, ModelMismatch
+from graphflow.models.packing import dense, packed
 from graphflow.ports.model import Patch
 
 P = TypeVar("P", bound=Patch)
@@ -133,7 +134,7 @@ def replace_weights(module: nn.Module, weights: Iterable[tuple[str, Tensor]]) ->
         for name, weight in weights:
             parameter = _weight(module, name, weight)
             originals.append((parameter, parameter.data))
-            parameter.data = weight
+            parameter.data = packed(weight) if parameter.is_mkldnn else weight
     except BaseException:
         undo()
         raise
@@ -141,7 +142,7 @@ def replace_weights(module: nn.Module, weights: Iterable[tuple[str, Tensor]]) ->
 
 
 def _sum(module: nn.Module, name: str, delta: Tensor) -> Tensor:
-    weight = _weight(module, name, delta).data
+    weight = dense(_weight(module, name, delta).data)
     return (weight.float() + delta.to(weight.device).float()).to(weight.dtype)
 
 

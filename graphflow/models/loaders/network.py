@@ -15,6 +15,7 @@ from graphflow.models.detectors.families import DIFFUSION_FAMILIES
 from graphflow.models.finite import broken_names, extremes
 from graphflow.models.headers import TensorHeader
 from graphflow.models.loaders import rrdbnet, stable_diffusion
+from graphflow.models.packing import make_packable, packed
 from graphflow.models.weights import WeightReader
 
 _SHOWN = 10
@@ -58,6 +59,7 @@ def load_part(
         return _through_spandrel(description, part, dtype=dtype, device=device)
     network = build_network(description.family, part, described.config)
     sources = _matched(description, part, described, network)
+    packable = make_packable(network, dtype=dtype, device=device)
     weights: dict[str, Tensor] = {}
     found: dict[str, Tensor] = {}
     with WeightReader() as reader:
@@ -65,9 +67,10 @@ def load_part(
             mapped = reader.read(source)
             placed = _placed(mapped, wanted, dtype=dtype, device=device)
             found[name] = extremes(placed)
-            weights[name] = _ordered(placed, channels_last=channels_last)
-            if weights[name].data_ptr() != mapped.data_ptr():
+            ordered = packed(placed) if name in packable else _ordered(placed, channels_last=channels_last)
+            if ordered.is_mkldnn or ordered.data_ptr() != mapped.data_ptr():
                 reader.release(source)
+            weights[name] = ordered
     if broken := broken_names(found):
         raise _not_finite(description, part, broken, dtype=dtype)
     network.load_state_dict(weights, strict=True, assign=True)

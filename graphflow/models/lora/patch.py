@@ -16,6 +16,7 @@ from graphflow.errors import ModelError, ModelMismatch
 from graphflow.models.lora.adapter import LoraFile, LoraLayer, read_lora
 from graphflow.models.lora.delta import Tensors, bias_delta, is_by_rows, rows_of, weight_delta
 from graphflow.models.lora.targets import find_targets
+from graphflow.models.packing import dense
 from graphflow.models.patches import PATCHES, PatchFiles, Undo, replace_weights
 from graphflow.models.weights import WeightReader
 from graphflow.ports.model import LoraPatch
@@ -68,7 +69,7 @@ def _changed_weights(
     """Each weight and bias with the sum of its changes, one at a time, in its own type and place."""
     for path, changes in by_path.items():
         layer = module.get_submodule(path)
-        weight, bias = layer.get_parameter("weight").data, getattr(layer, "bias", None)
+        weight, bias = dense(layer.get_parameter("weight").data), getattr(layer, "bias", None)
         read = [(change, _read(change, reader, weight.device)) for change in changes]
         if (changed := _changed_weight(weight, read)) is not None:
             yield f"{path}.weight", changed
