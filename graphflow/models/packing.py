@@ -52,9 +52,13 @@ def can_pack() -> bool:
 
 
 def packed(weight: Tensor) -> Tensor:
-    """The weight `[out, in, height, width]` of a plain convolution with the padding that keeps its size, in the kernels' order."""
+    """The weight `[out, in, height, width]` of a plain convolution with the padding that keeps its size, in the kernels' order.
+
+    It may be in torch's layout for oneDNN already, which is still the plain order.
+    """
     padding = (weight.shape[2] // 2, weight.shape[3] // 2)
-    ordered: Tensor = _NN.mkldnn_reorder_conv2d_weight(weight.contiguous().to_mkldnn(), padding, (1, 1), (1, 1), 1)
+    plain = weight if weight.is_mkldnn else weight.contiguous().to_mkldnn()
+    ordered: Tensor = _NN.mkldnn_reorder_conv2d_weight(plain, padding, (1, 1), (1, 1), 1)
     return ordered
 
 

@@ -67,8 +67,13 @@ def load_part(
             mapped = reader.read(source)
             placed = _placed(mapped, wanted, dtype=dtype, device=device)
             found[name] = extremes(placed)
-            ordered = packed(placed) if name in packable else _ordered(placed, channels_last=channels_last)
-            if ordered.is_mkldnn or ordered.data_ptr() != mapped.data_ptr():
+            if is_converted := placed.data_ptr() != mapped.data_ptr():
+                reader.release(source)
+            ordered = placed.to_mkldnn() if name in packable else _ordered(placed, channels_last=channels_last)
+            del placed  # a large one would be in memory three times while it is packed
+            if ordered.is_mkldnn:
+                ordered = packed(ordered)
+            if not is_converted and (ordered.is_mkldnn or ordered.data_ptr() != mapped.data_ptr()):
                 reader.release(source)
             weights[name] = ordered
     if broken := broken_names(found):
