@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import graphflow
+from graphflow import __version__
 from graphflow.packs import build_registry, discover
 from graphflow.packs.manifest import read_manifest
 from graphflow.paths import bundled
@@ -83,12 +84,12 @@ def test_setting_names_packs_and_folders_of_packs(home: Path, write_pack: WriteP
     write_pack("first", {"add.py": ADD}, inside=tmp_path / "many")
     write_pack("second", {"add.py": ADD}, inside=tmp_path / "many")
     settings = Settings(home=home, packs=os.pathsep.join([str(alone), str(tmp_path / "many")]))
-    assert [source.name for source in discover(settings, "0.3.0")] == ["core", "alone", "first", "second"]
+    assert [source.name for source in discover(settings, __version__)] == ["core", "alone", "first", "second"]
 
 
 def test_missing_folder_in_the_setting_is_reported(home: Path, tmp_path: Path) -> None:
     settings = Settings(home=home, packs=str(tmp_path / "gone"))
-    assert "no such folder" in discover(settings, "0.3.0")[-1].problem
+    assert "no such folder" in discover(settings, __version__)[-1].problem
 
 
 def test_second_pack_of_a_name_says_where_the_first_is(home: Path, write_pack: WritePack, tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_second_pack_of_a_name_says_where_the_first_is(home: Path, write_pack: W
 def test_folder_that_is_named_twice_is_one_pack(home: Path, write_pack: WritePack) -> None:
     folder = write_pack("sums", {"add.py": ADD})
     settings = Settings(home=home, packs=os.pathsep.join([str(folder), str(folder.parent)]))
-    assert [(source.name, source.problem) for source in discover(settings, "0.3.0")] == [("core", ""), ("sums", "")]
+    assert [(source.name, source.problem) for source in discover(settings, __version__)] == [("core", ""), ("sums", "")]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_wrong_manifest_is_listed_with_the_reason(
 
 def test_folder_without_a_manifest_says_what_to_write(settings: Settings, home: Path) -> None:
     (home / "packs" / "bare").mkdir()
-    assert "there is no pack.toml" in discover(settings, "0.3.0")[-1].problem
+    assert "there is no pack.toml" in discover(settings, __version__)[-1].problem
 
 
 def test_tests_and_private_files_hold_no_nodes(settings: Settings, write_pack: WritePack) -> None:
