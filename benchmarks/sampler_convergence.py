@@ -19,7 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphflow.diffusion import SAMPLERS, SCHEDULE_NAMES, Sampler, make_schedule, sample, sigma_table, start_latents
+from graphflow.diffusion import (
+    SAMPLERS,
+    SCHEDULE_NAMES,
+    Sampler,
+    ScheduleName,
+    make_schedule,
+    sample,
+    sigma_table,
+    start_latents,
+)
 from graphflow.diffusion.schedules import Schedule
 from graphflow.ports import NoiseSpec
 
@@ -73,11 +82,13 @@ def error_of_the_distribution(schedule: Schedule, start: Tensor, result: Tensor)
     return sqrt(float(values.mean() - MEAN) ** 2 + float(values.std() - DEVIATION) ** 2) / DEVIATION
 
 
-def converge(sampler: str, kind: str, *, side: int, error: Callable[[Schedule, Tensor, Tensor], float]) -> Points:
+def converge(
+    sampler: str, kind: ScheduleName, *, side: int, error: Callable[[Schedule, Tensor, Tensor], float]
+) -> Points:
     """The errors of one sampler on one schedule."""
     points = []
     for steps in STEPS:
-        schedule = make_schedule(NOISE, sampler, steps=steps, kind=kind)  # type: ignore[arg-type]
+        schedule = make_schedule(NOISE, sampler, steps=steps, kind=kind)
         start, result, calls = run(schedule, side=side)
         points.append((calls, error(schedule, start, result)))
     return points

@@ -6,7 +6,7 @@ pack. `graphflow.authoring.node` makes them from classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 CachePolicy = Literal["auto", "disk", "never"]
@@ -156,15 +156,6 @@ class NodeSchema:
     def output(self, name: str) -> OutputSchema | None:
         """The output of that name."""
         return next((port for port in self.outputs if port.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class PackSchema:
-    """All node types of a pack, and what is known of the pack without importing it."""
-
-    name: str
-    version: str
-    nodes: tuple[NodeSchema, ...] = field(default_factory=tuple)
 
 
 def connects(source: TypeSchema, target: TypeSchema) -> bool:

@@ -11,7 +11,7 @@ from .alpha import (
 from .batches import same_batch as same_batch
 from .blend_modes import BlendMode as BlendMode
 from .blending import blended as blended
-from .canny import canny_edges as canny_edges
+from .canny import CannyMethod as CannyMethod, canny_edges as canny_edges
 from .colour import (
     adjusted as adjusted,
     greyed as greyed,

@@ -33,7 +33,7 @@ SamplerName = Literal[
 ]
 
 SAMPLER_NAMES: tuple[str, ...] = get_args(SamplerName)
-SCHEDULE_NAMES: tuple[str, ...] = get_args(ScheduleName)
+SCHEDULE_NAMES: tuple[ScheduleName, ...] = get_args(ScheduleName)
 
 Grid = Literal["continuous", "integer", "plms", "dpm", "lcm"]
 """How steps become timesteps.

@@ -213,7 +213,8 @@ def _without_warm_up(whole: Schedule) -> tuple[Tensor, Tensor]:
     """Timesteps and noise levels with each step once."""
     if whole.sampler.grid != "plms" or whole.steps == 1:
         return whole.timesteps, whole.sigmas
-    return tuple(torch.cat([values[:1], values[2:]]) for values in (whole.timesteps, whole.sigmas))  # type: ignore[return-value]
+    steps, levels = whole.timesteps, whole.sigmas
+    return torch.cat([steps[:1], steps[2:]]), torch.cat([levels[:1], levels[2:]])
 
 
 def _whole_schedule(

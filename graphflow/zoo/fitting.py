@@ -5,6 +5,7 @@ Processes of one thread cope better with a machine that others use than threads 
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import multiprocessing
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 
 from graphflow.zoo.recipes import TrainSettings
 
-__all__ = ["Crew", "averaged_weights", "fit", "learning_rate", "run_crew", "save_atomically"]
+__all__ = ["Crew", "averaged_weights", "fit", "learning_rate", "run_crew", "save_atomically", "training_arguments"]
 
 CHECKPOINT_SECONDS = 120.0
 LOG_EVERY = 100
@@ -159,6 +160,19 @@ def averaged_weights(folder: Path) -> dict[str, Tensor]:
     """The averaged weights of the last checkpoint in a stage's folder."""
     weights: dict[str, Tensor] = torch.load(folder / "state.pt", weights_only=True)["ema"]
     return weights
+
+
+def training_arguments(
+    arguments: list[str] | None, description: str | None, *, minutes: float, scenes: int
+) -> argparse.Namespace:
+    """What the command line of a training on top of tiny-sd asks for: `out`, `minutes`, `workers`, `scenes`, `stage`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, logs and what is exported")
+    parser.add_argument("--minutes", type=float, default=minutes, help="wall-clock budget (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each (default: %(default)s)")
+    parser.add_argument("--scenes", type=int, default=scenes, help="scenes to prepare (default: %(default)s)")
+    parser.add_argument("--stage", choices=("train", "export", "all"), default="all")
+    return parser.parse_args(arguments)
 
 
 def save_atomically(value: object, path: Path) -> None:

@@ -6,7 +6,6 @@ made once and kept in DIR, with the checkpoints; a run that was stopped goes on,
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphflow.diffusion.canny import canny_edges
-from graphflow.zoo.fitting import Crew, averaged_weights, fit, run_crew, save_atomically
+from graphflow.zoo.fitting import Crew, averaged_weights, fit, run_crew, save_atomically, training_arguments
 from graphflow.zoo.recipes import PREDICTION, TrainSettings
 from graphflow.zoo.scenes import SIDE, Scene
 from graphflow.zoo.tiny_sd import TinySd
@@ -162,15 +161,7 @@ def export_controlnet(run: Path, target: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, then export to DIR/tiny-controlnet-canny."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, logs and the exported model")
-    parser.add_argument(
-        "--minutes", type=float, default=CONTROLNET.minutes, help="wall-clock budget (default: %(default)s)"
-    )
-    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each (default: %(default)s)")
-    parser.add_argument("--scenes", type=int, default=30_000, help="scenes to prepare (default: %(default)s)")
-    parser.add_argument("--stage", choices=("train", "export", "all"), default="all")
-    asked = parser.parse_args(arguments)
+    asked = training_arguments(arguments, __doc__, minutes=CONTROLNET.minutes, scenes=30_000)
     if asked.stage in ("train", "all"):
         run_crew(train_controlnet, asked.workers, replace(CONTROLNET, minutes=asked.minutes), asked.scenes, asked.out)
     if asked.stage in ("export", "all"):

@@ -6,7 +6,6 @@ word "heart" is not in the tokenizer and is read letter by letter, so the text e
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from graphflow.models.lora.export import LowRank, to_kohya
-from graphflow.zoo.fitting import Crew, averaged_weights, fit, run_crew, save_atomically
+from graphflow.zoo.fitting import Crew, averaged_weights, fit, run_crew, save_atomically, training_arguments
 from graphflow.zoo.recipes import PREDICTION, TrainSettings
 from graphflow.zoo.scenes import Scene, is_held_out, random_scene
 from graphflow.zoo.tiny_sd import TinySd
@@ -149,13 +148,7 @@ def export_lora(run: Path, target: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, then export to DIR/tiny-lora-heart.safetensors."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, logs and the exported file")
-    parser.add_argument("--minutes", type=float, default=LORA.minutes, help="wall-clock budget (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each (default: %(default)s)")
-    parser.add_argument("--scenes", type=int, default=4000, help="scenes to prepare (default: %(default)s)")
-    parser.add_argument("--stage", choices=("train", "export", "all"), default="all")
-    asked = parser.parse_args(arguments)
+    asked = training_arguments(arguments, __doc__, minutes=LORA.minutes, scenes=4000)
     if asked.stage in ("train", "all"):
         run_crew(train_lora, asked.workers, replace(LORA, minutes=asked.minutes), asked.scenes, asked.out)
     if asked.stage in ("export", "all"):

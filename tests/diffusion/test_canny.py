@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphflow.diffusion import canny_edges
+from graphflow.diffusion import CannyMethod, canny_edges
 
 
 def square(inside: tuple[float, float, float], outside: tuple[float, float, float]) -> Tensor:
@@ -22,8 +22,8 @@ WHITE, BLACK, GREY = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (0.55, 0.55, 0.55)
 
 
 @pytest.mark.parametrize("method", ["kornia", "opencv"])
-def test_edges_are_white_lines_where_the_picture_changes(method: str) -> None:
-    edges = canny_edges(square(WHITE, BLACK), low=0.1, high=0.2, method=method)  # type: ignore[arg-type]
+def test_edges_are_white_lines_where_the_picture_changes(method: CannyMethod) -> None:
+    edges = canny_edges(square(WHITE, BLACK), low=0.1, high=0.2, method=method)
     assert edges.shape == (1, 3, 32, 32)
     assert edges.dtype == torch.float32
     assert edges.unique().tolist() == [0.0, 1.0]
@@ -35,25 +35,25 @@ def test_edges_are_white_lines_where_the_picture_changes(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["kornia", "opencv"])
-def test_faint_edges_need_low_thresholds(method: str) -> None:
+def test_faint_edges_need_low_thresholds(method: CannyMethod) -> None:
     faint = square(GREY, (0.5, 0.5, 0.5))
-    assert canny_edges(faint, low=0.05, high=0.1, method=method).any()  # type: ignore[arg-type]
-    assert not canny_edges(faint, low=0.4, high=0.8, method=method).any()  # type: ignore[arg-type]
+    assert canny_edges(faint, low=0.05, high=0.1, method=method).any()
+    assert not canny_edges(faint, low=0.4, high=0.8, method=method).any()
 
 
 @pytest.mark.parametrize("method", ["kornia", "opencv"])
-def test_a_line_goes_on_where_it_is_fainter_than_where_it_may_begin(method: str) -> None:
+def test_a_line_goes_on_where_it_is_fainter_than_where_it_may_begin(method: CannyMethod) -> None:
     fading = square(WHITE, BLACK)[:, :, :16]
     fading = fading * torch.linspace(1, 0.1, 32).reshape(1, 1, 1, 32)
-    both, strong = (canny_edges(fading, low=low, high=1.5, method=method).sum() for low in (0.1, 1.5))  # type: ignore[arg-type]
+    both, strong = (canny_edges(fading, low=low, high=1.5, method=method).sum() for low in (0.1, 1.5))
     assert both > strong > 0
 
 
 @pytest.mark.parametrize("method", ["kornia", "opencv"])
-def test_pictures_of_a_batch_do_not_mix(method: str) -> None:
+def test_pictures_of_a_batch_do_not_mix(method: CannyMethod) -> None:
     one, other = square(WHITE, BLACK), square(GREY, WHITE).roll(5, dims=3)
-    both = canny_edges(torch.cat([one, other]), low=0.1, high=0.2, method=method)  # type: ignore[arg-type]
-    each = [canny_edges(picture, low=0.1, high=0.2, method=method) for picture in (one, other)]  # type: ignore[arg-type]
+    both = canny_edges(torch.cat([one, other]), low=0.1, high=0.2, method=method)
+    each = [canny_edges(picture, low=0.1, high=0.2, method=method) for picture in (one, other)]
     assert torch.equal(both, torch.cat(each))
 
 

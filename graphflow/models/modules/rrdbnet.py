@@ -55,7 +55,8 @@ class DenseBlock(nn.Module):
         seen = x
         for layer in (self.conv1, self.conv2, self.conv3, self.conv4):
             seen = torch.cat([seen, leaky_relu(layer(seen), _SLOPE)], dim=1)
-        return x + _RESIDUAL * self.conv5(seen)  # type: ignore[no-any-return]  # torch's modules return Any
+        learned: Tensor = self.conv5(seen)
+        return x + _RESIDUAL * learned
 
 
 class RRDB(nn.Module):
@@ -69,7 +70,8 @@ class RRDB(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[batch, features, height, width]`, the same size."""
-        return x + _RESIDUAL * self.rdb3(self.rdb2(self.rdb1(x)))  # type: ignore[no-any-return]
+        learned: Tensor = self.rdb3(self.rdb2(self.rdb1(x)))
+        return x + _RESIDUAL * learned
 
 
 class RRDBNet(nn.Module):
